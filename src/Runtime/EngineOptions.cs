@@ -1,0 +1,50 @@
+using Retrieval.Offload;
+using Retrieval.Runtime.Policies;
+
+namespace Retrieval.Runtime;
+
+/// <summary>Arithmetic of the large matrix products in prefill. Decode is always float32 over the stored weights.</summary>
+public enum ComputeType
+{
+    /// <summary>bfloat16 where the processor or GPU multiplies it faster than float32, else float32.</summary>
+    Auto,
+
+    /// <summary>float32 throughout: reference quality, about half the prefill speed on recent processors.</summary>
+    Float32,
+
+    /// <summary>bfloat16 operands with float32 accumulation.</summary>
+    BFloat16,
+}
+
+/// <summary>How to load a model; immutable, validated by <see cref="Engine.Load"/>.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>A folder with config.json and safetensors, a .safetensors file, or a .gguf file.</summary>
+    public required string Model { get; init; }
+
+    /// <summary><c>cpu</c> (default), <c>cuda</c> or <c>cuda:N</c>.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Folder of another libtorch (a CUDA one, say); null: the one that came with the program.</summary>
+    public string? LibtorchDirectory { get; init; }
+
+    /// <summary>CPU threads; default all cores.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    public ComputeType Compute { get; init; } = ComputeType.Auto;
+
+    /// <summary>Which tokens outside sinks and window a decode step reads; sessions may choose another.</summary>
+    public RetrievalPolicy Policy { get; init; } = new FullPolicy();
+
+    /// <summary>How rows of the KV store are written; default 16-bit floats.</summary>
+    public RowFormat KvRows { get; init; } = RowFormat.F16;
+
+    /// <summary>Tokens that pass a layer together in prefill; default 1,024.</summary>
+    public int PrefillChunk { get; init; } = 1024;
+
+    /// <summary>Most tokens a session may hold; default: the length that the model was trained for.</summary>
+    public int? ContextLimit { get; init; }
+
+    /// <summary>Configuration values that replace the file's, by their name in config.json or the GGUF metadata.</summary>
+    public IReadOnlyDictionary<string, string> ConfigOverrides { get; init; } = new Dictionary<string, string>();
+}

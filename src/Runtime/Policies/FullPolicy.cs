@@ -1,0 +1,9 @@
+namespace Retrieval.Runtime.Policies;
+
+/// <summary>Every token, exactly: what the model was trained with, and the yardstick of all other policies.</summary>
+public sealed record FullPolicy : RetrievalPolicy
+{
+    public override string Name => "full";
+
+    internal override ITokenSelector? CreateSelector(LayerContext layer) => throw new NotImplementedException();
+}

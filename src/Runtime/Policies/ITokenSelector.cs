@@ -1,0 +1,5 @@
+namespace Retrieval.Runtime.Policies;
+
+internal interface ITokenSelector;
+
+internal sealed record LayerContext;

@@ -1,0 +1,9 @@
+namespace Retrieval.Runtime.Policies;
+
+/// <summary>Sinks and window, nothing else (StreamingLLM, arXiv 2309.17453, with true positions): the lower bound of all other policies.</summary>
+public sealed record StreamingPolicy : RetrievalPolicy
+{
+    public override string Name => "streaming";
+
+    internal override ITokenSelector? CreateSelector(LayerContext layer) => throw new NotImplementedException();
+}
