@@ -39,9 +39,9 @@ internal sealed unsafe class HostGemm(WorkerPool workers, bool bfloat16) : IDisp
         _input = Sized(_input, (long)rows * x.Width * ElementBytes);
         _output = Sized(_output, (long)rows * y.Width * ElementBytes);
         ushort* input = (ushort*)_input.Data, output = (ushort*)_output.Data;
-        workers.For(rows, 32, (_, begin, end) => BFloat16.Pack(x.Row(begin), input + (long)begin * x.Width, (end - begin) * x.Width));
+        workers.For(rows, 32, (_, begin, end) => Kernels.BFloat16.Pack(x.Row(begin), input + (long)begin * x.Width, (end - begin) * x.Width));
         _output.View(Type, rows, y.Width).addmm_(_input.View(Type, rows, x.Width), w, 0, 1);
-        workers.For(rows, 32, (_, begin, end) => BFloat16.Unpack(output + (long)begin * y.Width, y.Row(begin), (end - begin) * y.Width));
+        workers.For(rows, 32, (_, begin, end) => Kernels.BFloat16.Unpack(output + (long)begin * y.Width, y.Row(begin), (end - begin) * y.Width));
     }
 
     public void ReleaseConverted()

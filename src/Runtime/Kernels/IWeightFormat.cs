@@ -9,14 +9,14 @@ namespace Retrieval.Runtime.Kernels;
 internal unsafe interface IWeightFormat
 {
     /// <summary>Elements of a block.</summary>
-    public static abstract int BlockSize { get; }
+    static abstract int BlockSize { get; }
 
     /// <summary>Bytes of a block.</summary>
-    public static abstract int BlockBytes { get; }
+    static abstract int BlockBytes { get; }
 
     /// <summary>The definition, element by element. <paramref name="count"/> is a multiple of the block size.</summary>
-    public static abstract void DequantizeReference(byte* source, float* destination, int count);
+    static abstract void DequantizeReference(byte* source, float* destination, int count);
 
     /// <summary>The same values, bit for bit, sixteen at a time. Callers check <see cref="System.Runtime.Intrinsics.Vector128.IsHardwareAccelerated"/>.</summary>
-    public static abstract void Dequantize(byte* source, float* destination, int count);
+    static abstract void Dequantize(byte* source, float* destination, int count);
 }
