@@ -79,6 +79,8 @@ public sealed record RopeConfig
     public float BetaSlow { get; init; } = 1;
     /// <summary>YaRN: factor on cos and sin; null: 0.1 ln(Factor) + 1.</summary>
     public float? AttentionFactor { get; init; }
+    /// <summary>YaRN: the bounds of the ramp are rounded outwards to whole pairs; default true.</summary>
+    public bool WholeBounds { get; init; } = true;
     /// <summary>llama3: wavelength bounds as divisors of the original context; defaults 1 and 4.</summary>
     public float LowFrequencyFactor { get; init; } = 1;
     public float HighFrequencyFactor { get; init; } = 4;

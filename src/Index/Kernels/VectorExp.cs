@@ -1,0 +1,35 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Retrieval.Index.Kernels;
+
+/// <summary>exp(x) in float32: 2^n times a degree-6 polynomial (Cephes expf). Below −87 the result is 0; error under 2 ulp.</summary>
+public static class VectorExp
+{
+    private const float Lowest = -87f, Highest = 88f, Log2E = 1.44269504088896341f;
+    private const float Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
+    private const float C0 = 1.9875691500e-4f, C1 = 1.3981999507e-3f, C2 = 8.3334519073e-3f;
+    private const float C3 = 4.1665795894e-2f, C4 = 1.6666665459e-1f, C5 = 5.0000001201e-1f;
+
+    /// <summary>Reference.</summary>
+    public static float Exp(float x) => x < Lowest ? 0 : MathF.Exp(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp(Vector512<float> x)
+    {
+        Vector512<float> inRange = Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest));
+        Vector512<float> clamped = Vector512.Min(Vector512.Max(x, Vector512.Create(Lowest)), Vector512.Create(Highest));
+        Vector512<float> n = Vector512.Round(clamped * Log2E);
+        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-Ln2High), clamped);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-Ln2Low), r);
+        Vector512<float> p = Vector512.Create(C0);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(C1));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(C2));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(C3));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(C4));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(C5));
+        p = Vector512.FusedMultiplyAdd(p, r * r, r + Vector512<float>.One);
+        Vector512<int> exponent = (Vector512.ConvertToInt32Native(n) + Vector512.Create(127)) << 23;
+        return (p * exponent.AsSingle()) & inRange;
+    }
+}

@@ -1,0 +1,103 @@
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Offload;
+
+/// <summary>
+/// Attention of one group of query heads over rows of a <see cref="KvStore"/>, on the processor. Rows pass through a float32
+/// tile in the first-level cache: keys → logits → online softmax → values.
+/// </summary>
+public static unsafe class HostAttention
+{
+    private const int TileRows = 64;
+
+    /// <summary>Attends to the contiguous rows [first, end).</summary>
+    /// <param name="queries">[group, headDim], scaled by 1/√headDim.</param>
+    /// <param name="partial">Receives the result; its heads are the group.</param>
+    public static void Attend(KvStore store, int layer, int head, int first, int end, float* queries, AttentionPartial partial)
+    {
+        float* tile = stackalloc float[TileRows * store.Layout.HeadDim];
+        float* state = stackalloc float[partial.Heads * (TileRows + 1)];
+        var accumulator = new Accumulator(queries, state, partial);
+        for (int row = first; row < end; row += TileRows)
+        {
+            int rows = Math.Min(TileRows, end - row);
+            store.ReadKeys(layer, head, row, rows, tile);
+            accumulator.Score(tile, rows);
+            store.ReadValues(layer, head, row, rows, tile);
+            accumulator.Add(tile, rows);
+        }
+        accumulator.Finish();
+    }
+
+    /// <summary>Attends to chosen rows.</summary>
+    /// <param name="rows">Row numbers, ascending and without duplicates.</param>
+    public static void Attend(KvStore store, int layer, int head, ReadOnlySpan<int> rows, float* queries, AttentionPartial partial)
+    {
+        int dim = store.Layout.HeadDim;
+        float* tile = stackalloc float[TileRows * dim];
+        float* state = stackalloc float[partial.Heads * (TileRows + 1)];
+        var accumulator = new Accumulator(queries, state, partial);
+        for (int i = 0; i < rows.Length; i += TileRows)
+        {
+            ReadOnlySpan<int> chosen = rows.Slice(i, Math.Min(TileRows, rows.Length - i));
+            for (int r = 0; r < chosen.Length; r++)
+                HalfRow.Widen(store.Key(layer, head, chosen[r]), tile + r * dim, dim);
+            accumulator.Score(tile, chosen.Length);
+            for (int r = 0; r < chosen.Length; r++)
+                HalfRow.Widen(store.Value(layer, head, chosen[r]), tile + r * dim, dim);
+            accumulator.Add(tile, chosen.Length);
+        }
+        accumulator.Finish();
+    }
+
+    /// <summary>The unnormalised state of a partial while tiles arrive: output sums in place, maxima in LogSumExp, sums apart.</summary>
+    private readonly ref struct Accumulator
+    {
+        private readonly float* _queries;
+        private readonly float* _weights;
+        private readonly float* _sums;
+        private readonly AttentionPartial _partial;
+
+        public Accumulator(float* queries, float* state, AttentionPartial partial)
+        {
+            _queries = queries;
+            _weights = state;
+            _sums = state + partial.Heads * TileRows;
+            _partial = partial;
+            partial.Clear();
+            new Span<float>(_sums, partial.Heads).Clear();
+        }
+
+        public void Score(float* keys, int rows)
+        {
+            int dim = _partial.Dim;
+            TileScores.Compute(keys, rows, dim, _queries, _partial.Heads, _weights, TileRows);
+            for (int g = 0; g < _partial.Heads; g++)
+            {
+                float rescale = OnlineSoftmax.Step(_weights + g * TileRows, rows, ref _partial.LogSumExp[g], ref _sums[g]);
+                if (rescale == 1)
+                    continue;
+                float* output = _partial.Output + g * dim;
+                for (int i = 0; i < dim; i++)
+                    output[i] *= rescale;
+            }
+        }
+
+        public void Add(float* values, int rows)
+            => TileWeightedSum.Accumulate(values, rows, _partial.Dim, _weights, TileRows, _partial.Heads, _partial.Output);
+
+        public void Finish()
+        {
+            int dim = _partial.Dim;
+            for (int g = 0; g < _partial.Heads; g++)
+            {
+                if (_sums[g] == 0)
+                    continue;
+                float scale = 1 / _sums[g];
+                for (int i = 0; i < dim; i++)
+                    _partial.Output[g * dim + i] *= scale;
+                _partial.LogSumExp[g] += MathF.Log(_sums[g]);
+            }
+        }
+    }
+}
