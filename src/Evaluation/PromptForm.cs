@@ -60,6 +60,9 @@ public sealed class PromptForm(TextTokenizer tokenizer, ChatTemplate? template, 
             : Render([messages[0] with { Content = Join(document, messages[0].Content) }, .. messages.Skip(1)]);
     }
 
+    /// <summary>True if the begin token is added to a <see cref="Conversation"/>, false if the template writes it.</summary>
+    public bool ConversationAddsSpecial(string? document) => document is not null && position == DocumentPosition.BeforeTurn;
+
     private string HeadText(string document) => template is null || position == DocumentPosition.BeforeTurn ? document : Around("?").Before + document;
 
     private string TailText(string question) => template is null

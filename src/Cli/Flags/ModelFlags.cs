@@ -41,12 +41,11 @@ internal sealed class ModelFlags
     /// <param name="context">Replaces --ctx-size.</param>
     public EngineOptions Read(ParseResult parsed, RetrievalPolicy policy, int? context = null)
     {
-        var overrides = ConfigOverrides.Parse(parsed.GetValue(_overrides) ?? []);
-        _rope.Override(parsed, overrides);
+        (string path, Dictionary<string, string> overrides) = ReadConfiguration(parsed);
         int limit = context ?? parsed.GetValue(_context);
         return new EngineOptions
         {
-            Model = parsed.GetValue(_model) ?? EmbeddedModel.Require(),
+            Model = path,
             Device = parsed.GetValue(_device) ?? "cpu",
             LibtorchDirectory = parsed.GetValue(_libtorch),
             Threads = parsed.GetValue(_threads),
@@ -57,6 +56,23 @@ internal sealed class ModelFlags
             ContextLimit = limit == 0 ? null : limit,
             ConfigOverrides = overrides,
         };
+    }
+
+    /// <summary>Only the flags that say which model it is and how its configuration is read.</summary>
+    public void AddConfigurationTo(Command command)
+    {
+        command.Options.Add(_model);
+        command.Options.Add(_overrides);
+        _rope.AddTo(command);
+    }
+
+    /// <summary>Path of the model and the changes to its configuration.</summary>
+    public (string Path, Dictionary<string, string> Overrides) ReadConfiguration(ParseResult parsed)
+    {
+        string path = parsed.GetValue(_model) ?? EmbeddedModel.Require();
+        Dictionary<string, string> overrides = ConfigOverrides.Parse(parsed.GetValue(_overrides) ?? []);
+        _rope.Override(parsed, path, overrides);
+        return (path, overrides);
     }
 
     private RowFormat KvRows(ParseResult parsed)

@@ -18,9 +18,12 @@ internal sealed class PromptFlags
         "The text stands before the user's turn or in it; auto: before for recall-nano, else in", null,
         ("auto", null), ("before-turn", DocumentPosition.BeforeTurn), ("in-turn", DocumentPosition.InTurn));
 
-    public void AddTo(Command command)
+    /// <param name="question">False where questions come from the terminal.</param>
+    public void AddTo(Command command, bool question = true)
     {
-        foreach (Option option in new Option[] { _prompt, _file, _system, _template, _raw, _position })
+        if (question)
+            command.Options.Add(_prompt);
+        foreach (Option option in new Option[] { _file, _system, _template, _raw, _position })
             command.Options.Add(option);
     }
 

@@ -18,8 +18,14 @@ internal static class ModelFiles
         {
             ".json" => TextTokenizer.FromTokenizerJson(path),
             ".safetensors" => TextTokenizer.FromFolder(Path.GetDirectoryName(Path.GetFullPath(path))!),
-            ".gguf" => throw new NotImplementedException(),
+            ".gguf" => OpenGguf(path),
             _ => throw new InputException($"'{path}' is no model that can be read; give a folder, a .safetensors, .gguf or tokenizer.json file."),
         };
+    }
+
+    private static TextTokenizer OpenGguf(string path)
+    {
+        using var checkpoint = Checkpoint.Open(path);
+        return TextTokenizer.FromGguf(checkpoint.GgufMetadata!);
     }
 }

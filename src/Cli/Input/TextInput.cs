@@ -50,6 +50,15 @@ internal static class TextInput
         return Decode(bytes.GetBuffer().AsSpan(0, (int)bytes.Length), "Standard input");
     }
 
+    /// <summary>One line of standard input, or several joined where they end in a backslash; null at its end.</summary>
+    public static string? ReadLines()
+    {
+        string? line = Console.In.ReadLine();
+        while (line is [.., '\\'])
+            line = line[..^1] + "\n" + Console.In.ReadLine();
+        return line;
+    }
+
     private static string Decode(ReadOnlySpan<byte> bytes, string source)
     {
         ReadOnlySpan<byte> mark = Encoding.UTF8.Preamble;
