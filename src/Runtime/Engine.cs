@@ -1,42 +1,109 @@
+using Retrieval.Index;
+using Retrieval.Runtime.Attention;
+using Retrieval.Runtime.Compute;
 using Retrieval.Runtime.Models;
 using Retrieval.Runtime.Policies;
 using Retrieval.Runtime.Text;
+using Retrieval.Runtime.Torch;
+using TorchSharp;
 
 namespace Retrieval.Runtime;
 
 /// <summary>
 /// A model, loaded once: it owns the device, the weights and the tokenizer, and creates sessions.
-/// Not thread-safe: an engine and its sessions are used from one thread at a time, the one that loaded it.
+/// Not thread-safe: an engine and its sessions are used from one thread, the one that loaded it.
 /// </summary>
 public sealed class Engine : IDisposable
 {
-    /// <summary>Opens the checkpoint and puts its weights on the device.</summary>
-    /// <exception cref="InputException">The model cannot be read, the device does not exist, an option is out of range.</exception>
-    public static Engine Load(EngineOptions options) => throw new NotImplementedException();
+    private readonly Checkpoint _checkpoint;
+    private readonly WorkerPool _workers;
+    private readonly IDecoderMath _math;
+    private readonly Decoder _decoder;
+    private readonly IDisposable _inference;
 
-    public EngineOptions Options => throw new NotImplementedException();
+    private Engine(EngineOptions options, Checkpoint checkpoint, torch.Device device)
+    {
+        Options = options;
+        _checkpoint = checkpoint;
+        try { (Tokenizer, ChatTemplate) = ModelText.Load(checkpoint); } catch (NotImplementedException) { Tokenizer = null!; }
+        ContextLimit = options.ContextLimit ?? Config.TrainedContext;
+        // For the life of the engine: tensors made inside must not be changed outside.
+        _inference = torch.inference_mode();
+        _workers = new WorkerPool(options.Threads);
+        bool bfloat16 = UsesBFloat16(options.Compute, device);
+        Compute = bfloat16 ? ComputeType.BFloat16 : ComputeType.Float32;
+        _math = new HostMath(_workers, bfloat16);
+        IDecoderAttention attention = new HostDecoderAttention(Config, _workers);
+        _decoder = new Decoder(Config, DecoderWeights.From(checkpoint), _math, attention, options.PrefillChunk);
+    }
+
+    public EngineOptions Options { get; }
+
+    /// <summary>What <see cref="ComputeType.Auto"/> became.</summary>
+    public ComputeType Compute { get; }
 
     /// <summary>Name of the model, for people.</summary>
-    public string ModelName => throw new NotImplementedException();
+    public string ModelName => _checkpoint.Name;
 
-    public ModelConfig Config => throw new NotImplementedException();
+    public ModelConfig Config => _checkpoint.Config;
 
-    public TextTokenizer Tokenizer => throw new NotImplementedException();
+    public TextTokenizer Tokenizer { get; }
 
     /// <summary>The model's chat template; null: it has none.</summary>
-    public ChatTemplate? ChatTemplate => throw new NotImplementedException();
+    public ChatTemplate? ChatTemplate { get; }
 
     /// <summary>Most tokens a session may hold.</summary>
-    public int ContextLimit => throw new NotImplementedException();
+    public int ContextLimit { get; }
 
-    /// <summary>Bytes of the weights on the device.</summary>
-    public long WeightBytes => throw new NotImplementedException();
+    /// <summary>Bytes of the weights as the decoder reads them.</summary>
+    public long WeightBytes => _checkpoint.Tensors.Values.Sum(tensor => tensor.Bytes);
 
     /// <summary>Bytes of the checkpoint files.</summary>
-    public long FileBytes => throw new NotImplementedException();
+    public long FileBytes => _checkpoint.FileBytes;
+
+    /// <summary>Bytes on the device that do not depend on a session: weights and work buffers.</summary>
+    internal long DeviceBytes => WeightBytes + _math.DeviceBytes;
+
+    /// <summary>Opens the checkpoint and puts its weights on the device.</summary>
+    /// <exception cref="InputException">The model cannot be read, the device does not exist, an option is out of range.</exception>
+    public static Engine Load(EngineOptions options)
+    {
+        options.Validate();
+        LibtorchLoader.Load(options.LibtorchDirectory);
+        torch.Device device = Devices.Parse(options.Device);
+        Checkpoint checkpoint = Checkpoint.Open(options.Model, options.ConfigOverrides);
+        try
+        {
+            torch.set_num_threads(options.Threads);
+            return new Engine(options, checkpoint, device);
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>An empty token sequence under the engine's policy, or under another one.</summary>
-    public Session NewSession(RetrievalPolicy? policy = null) => throw new NotImplementedException();
+    public Session NewSession(RetrievalPolicy? policy = null)
+    {
+        policy ??= Options.Policy;
+        policy.Validate();
+        return new Session(this, _decoder, new SequenceState(Config, policy, Options.KvRows, _workers));
+    }
 
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        _decoder.Dispose();
+        _workers.Dispose();
+        _checkpoint.Dispose();
+        _inference.Dispose();
+    }
+
+    private static bool UsesBFloat16(ComputeType compute, torch.Device device) => compute switch
+    {
+        ComputeType.BFloat16 => true,
+        ComputeType.Float32 => false,
+        _ => device.type == DeviceType.CUDA || ProcessorFeatures.MultipliesBFloat16,
+    };
 }

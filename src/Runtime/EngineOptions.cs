@@ -47,4 +47,16 @@ public sealed record EngineOptions
 
     /// <summary>Configuration values that replace the file's, by their name in config.json or the GGUF metadata.</summary>
     public IReadOnlyDictionary<string, string> ConfigOverrides { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Throws an <see cref="InputException"/> if a value is out of its range.</summary>
+    public void Validate()
+    {
+        Policy.Validate();
+        if (Threads < 1)
+            throw new InputException($"The number of threads is {Threads}; it must be at least 1.");
+        if (PrefillChunk < 1)
+            throw new InputException($"The prefill chunk is {PrefillChunk} tokens; it must be at least 1.");
+        if (ContextLimit is < 1)
+            throw new InputException($"The context size is {ContextLimit}; it must be at least 1 token.");
+    }
 }

@@ -1,30 +1,154 @@
+using System.Diagnostics;
+using Retrieval.Runtime.Models;
 using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Runtime;
 
 /// <summary>One token sequence with its KV state. Tokens are appended, then generated one by one from <see cref="Logits"/>.</summary>
-public sealed class Session : IDisposable
+public sealed unsafe class Session : IDisposable
 {
-    public RetrievalPolicy Policy => throw new NotImplementedException();
+    private readonly Engine _engine;
+    private readonly Decoder _decoder;
+    private readonly SequenceState _state;
+    private readonly List<int> _tokens = [];
+    private readonly HostBuffer _logits;
+
+    internal Session(Engine engine, Decoder decoder, SequenceState state)
+    {
+        _engine = engine;
+        _decoder = decoder;
+        _state = state;
+        _logits = new HostBuffer(engine.Config.Vocabulary);
+    }
+
+    public RetrievalPolicy Policy => _state.Policy;
 
     /// <summary>Tokens held.</summary>
-    public int Length => throw new NotImplementedException();
+    public int Length => _tokens.Count;
+
+    /// <summary>The tokens held, oldest first.</summary>
+    public IReadOnlyList<int> Tokens => _tokens;
 
     /// <summary>Logits after the last token, [vocabulary]; valid until the next call.</summary>
-    public ReadOnlySpan<float> Logits => throw new NotImplementedException();
+    public ReadOnlySpan<float> Logits => _logits.Span(0, _engine.Config.Vocabulary);
 
-    public SessionMemory Memory => throw new NotImplementedException();
+    public SessionMemory Memory => new(
+        _engine.DeviceBytes + _state.ResidentRows * _state.Store.Layout.TokenBytes, _state.Store.Bytes, _state.IndexBytes);
 
-    /// <summary>Reads tokens: prefill for many, a decode step for one. Cancelling throws and leaves the session as it was.</summary>
+    /// <summary>
+    /// Reads tokens. All but the last are prefill, with exact attention; the last one is a decode step under the session's
+    /// policy, like every generated token, and leaves its <see cref="Logits"/>.
+    /// </summary>
     /// <exception cref="ContextOverflowException">The tokens do not fit; nothing was done.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the session is as it was.</exception>
     public void Append(ReadOnlySpan<int> tokens, IProgress<PrefillProgress>? progress = null, CancellationToken cancel = default)
-        => throw new NotImplementedException();
+    {
+        if (tokens.IsEmpty)
+            return;
+        Check(tokens);
+        int before = Length;
+        try
+        {
+            if (tokens.Length > 1)
+                _decoder.Prefill(_state, tokens[..^1], null, Report(tokens.Length, progress), cancel);
+            cancel.ThrowIfCancellationRequested();
+            _decoder.Step(_state, tokens[^1], _logits.Data);
+        }
+        catch
+        {
+            _state.RewindTo(before);
+            throw;
+        }
+        _tokens.AddRange(tokens);
+    }
+
+    /// <summary>Reads tokens with exact attention and returns the log-probability of each one after the first, given those before it.</summary>
+    /// <returns>[tokens − 1], natural logarithms; the first token only conditions the second.</returns>
+    public float[] Score(ReadOnlySpan<int> tokens, CancellationToken cancel = default)
+    {
+        Check(tokens);
+        int[] ids = tokens.ToArray();
+        var scores = new float[Math.Max(0, ids.Length - 1)];
+        int before = Length;
+        using var hidden = new HostBuffer((long)_decoder.Chunk * _engine.Config.Hidden);
+        try
+        {
+            _decoder.Prefill(_state, tokens, Chunk, null, cancel);
+        }
+        catch
+        {
+            _state.RewindTo(before);
+            throw;
+        }
+        _tokens.AddRange(tokens);
+        return scores;
+
+        void Chunk(int first, int count)
+        {
+            _decoder.StoreHidden(hidden.Data);
+            for (int row = 0; row < count && first + row < scores.Length; row++)
+            {
+                _decoder.Logits(row, hidden.Data, _logits.Data);
+                scores[first + row] = LogProbability(Logits, ids[first + row + 1]);
+            }
+        }
+    }
 
     /// <summary>Forgets the tokens from <paramref name="length"/> on; <see cref="Logits"/> are undefined until the next append.</summary>
-    public void RewindTo(int length) => throw new NotImplementedException();
+    /// <exception cref="InputException">A sliding layer no longer holds what it would need.</exception>
+    public void RewindTo(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length);
+        _state.RewindTo(length);
+        _tokens.RemoveRange(length, _tokens.Count - length);
+    }
 
-    /// <summary>A second session with the same tokens; full KV pages are shared until one of them changes. May follow another policy.</summary>
-    public Session Fork(RetrievalPolicy? policy = null) => throw new NotImplementedException();
+    /// <summary>A second session with the same tokens; KV pages are shared until one of them changes. May follow another policy.</summary>
+    public Session Fork(RetrievalPolicy? policy = null)
+    {
+        policy ??= Policy;
+        policy.Validate();
+        var fork = new Session(_engine, _decoder, _state.Fork(policy));
+        fork._tokens.AddRange(_tokens);
+        Logits.CopyTo(fork._logits.Span(0, Logits.Length));
+        return fork;
+    }
 
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        _state.Dispose();
+        _logits.Dispose();
+    }
+
+    /// <summary>Natural logarithm of a token's probability.</summary>
+    internal static float LogProbability(ReadOnlySpan<float> logits, int token)
+    {
+        float max = float.NegativeInfinity;
+        foreach (float logit in logits)
+            max = MathF.Max(max, logit);
+        double sum = 0;
+        foreach (float logit in logits)
+            sum += Math.Exp(logit - max);
+        return (float)(logits[token] - max - Math.Log(sum));
+    }
+
+    private void Check(ReadOnlySpan<int> tokens)
+    {
+        if ((long)Length + tokens.Length > _engine.ContextLimit)
+            throw new ContextOverflowException((long)Length + tokens.Length, _engine.ContextLimit);
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)_engine.Config.Vocabulary)
+                throw new InputException($"Token {token} is outside the vocabulary of {_engine.Config.Vocabulary:N0}; the tokenizer does not belong to this model.");
+        }
+    }
+
+    private static Action<double>? Report(int tokens, IProgress<PrefillProgress>? progress)
+    {
+        if (progress is null)
+            return null;
+        long begin = Stopwatch.GetTimestamp();
+        return fraction => progress.Report(new PrefillProgress(tokens, fraction, Stopwatch.GetElapsedTime(begin)));
+    }
 }

@@ -33,7 +33,7 @@ internal static class ConfigJson
         JsonValueKind.False => false,
         JsonValueKind.Null => Settings.Null,
         JsonValueKind.String => element.GetString()!,
-        JsonValueKind.Number => element.TryGetInt64(out long whole) ? whole : element.GetDouble(),
+        JsonValueKind.Number => element.TryGetInt64(out long whole) ? (object)whole : element.GetDouble(),
         JsonValueKind.Array => element.EnumerateArray().Select(Value).ToArray(),
         _ => element.GetRawText(),
     };

@@ -25,6 +25,11 @@ internal static class GgufConfig
                 throw settings.Wrong(prefix + key, value, "0 or absent, because it is not implemented");
         }
 
+        if (!settings.Bool(prefix + "attention.causal", true))
+            throw settings.Wrong(prefix + "attention.causal", false, "true, because only causal attention is implemented");
+        if (settings.OptionalInt("split.count", 0, int.MaxValue) is int parts and > 1)
+            throw settings.Wrong("split.count", parts, "at most 1; join the parts with llama-gguf-split --merge");
+
         int hidden = settings.Int(prefix + "embedding_length", 1, ModelLimits.Width);
         int layers = settings.Int(prefix + "block_count", 1, ModelLimits.Layers);
         int heads = PerLayer(settings, prefix + "attention.head_count", ModelLimits.Heads) ?? throw settings.Missing(prefix + "attention.head_count");
@@ -84,6 +89,8 @@ internal static class GgufConfig
         string type = settings.Text(prefix + "rope.scaling.type") ?? (factor == 1 ? "none" : "linear");
         if (type != "none" && factor < 1)
             throw settings.Wrong(prefix + "rope.scaling.factor", factor, "at least 1");
+        if (type != "yarn" && settings.OptionalFloat(prefix + "rope.scaling.attn_factor", 1e-3, ModelLimits.Factor) is float attention and not 1)
+            throw settings.Wrong(prefix + "rope.scaling.attn_factor", attention, $"1 with scaling {type}, because it is implemented for yarn only");
         return type switch
         {
             "none" => rope with { OriginalContext = 0 },

@@ -11,11 +11,12 @@ internal static class HuggingFaceRope
     {
         if (settings.HasObject("rope_parameters.full_attention") || settings.HasObject("rope_parameters.sliding_attention"))
             throw new InputException($"{settings.Source}: rope_parameters differ by layer type, which is not implemented; use a model with one set.");
-        string prefix = settings.HasObject("rope_parameters") ? "rope_parameters." : "rope_scaling.";
-        float partial = Either(settings, "partial_rotary_factor", prefix, 0.01, 1) ?? 1;
+        // A file that has both was written by a new version over an old one, or overridden: rope_scaling wins, as it does there.
+        string prefix = settings.HasObject("rope_scaling") ? "rope_scaling." : "rope_parameters.";
+        float partial = Either(settings, "partial_rotary_factor", 0.01, 1) ?? 1;
         var rope = new RopeConfig
         {
-            Theta = Either(settings, "rope_theta", prefix, 2, ModelLimits.Theta) ?? family.DefaultTheta,
+            Theta = Either(settings, "rope_theta", 2, ModelLimits.Theta) ?? family.DefaultTheta,
             Pairs = RopePairs.Halves,
             Dimensions = (int)(headDim * partial),
         };
@@ -88,9 +89,9 @@ internal static class HuggingFaceRope
     private static float Factor(Settings settings, string prefix) => settings.Float(prefix + "factor", 1, ModelLimits.Factor);
 
     /// <summary>A key that older files have at the top and newer ones in rope_parameters; the newer place wins.</summary>
-    private static float? Either(Settings settings, string key, string prefix, double min, double max)
+    private static float? Either(Settings settings, string key, double min, double max)
     {
         float? top = settings.OptionalFloat(key, min, max);
-        return settings.OptionalFloat(prefix + key, min, max) ?? top;
+        return settings.OptionalFloat("rope_parameters." + key, min, max) ?? top;
     }
 }

@@ -24,7 +24,7 @@ internal static class SettingOverrides
         }
     }
 
-    /// <summary>Applies changes to GGUF metadata; a value takes the type that the file has for its key.</summary>
+    /// <summary>Applies changes to GGUF metadata; a value takes the type that the file has for its key, else uint or float.</summary>
     public static void ApplyToGguf(IReadOnlyDictionary<string, string>? overrides, Dictionary<string, object> values)
     {
         foreach ((string key, string text) in overrides ?? new Dictionary<string, string>())
@@ -33,7 +33,7 @@ internal static class SettingOverrides
             if (value == Settings.Null)
                 values.Remove(key);
             else
-                values[key] = values.TryGetValue(key, out object? old) ? Convert(key, value, old) : value;
+                values[key] = Fit(key, value, values.GetValueOrDefault(key));
         }
     }
 
@@ -74,25 +74,35 @@ internal static class SettingOverrides
             using JsonDocument document = JsonDocument.Parse(text);
             return ConfigJson.Value(document.RootElement);
         }
-        catch (JsonException)
+        // InvalidOperationException: an escaped lone surrogate.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return text;
         }
     }
 
-    private static object Convert(string key, object value, object old)
+    private static object Fit(string key, object value, object? old)
     {
+        if (value is Array)
+            throw new InputException($"The override {key}={Settings.Show(value)} is a list, and lists of GGUF metadata cannot be overridden; give a single value.");
+        Type type = old?.GetType() ?? value switch
+        {
+            long whole and >= 0 and <= uint.MaxValue => typeof(uint),
+            double => typeof(float),
+            _ => value.GetType(),
+        };
+        if (value.GetType() == type)
+            return value;
         try
         {
-            if (old is not (Array or string or bool) && value is not (Array or string or bool))
-                return System.Convert.ChangeType(value, old.GetType(), CultureInfo.InvariantCulture);
+            bool rounds = value is double number && number != Math.Floor(number) && type != typeof(float) && type != typeof(double);
+            if (type.IsPrimitive && type != typeof(bool) && value is long or double && !rounds)
+                return Convert.ChangeType(value, type, CultureInfo.InvariantCulture);
         }
         catch (OverflowException)
         {
-            throw Mismatch();
+            // Reported below: a number that the file's type cannot hold.
         }
-        return value.GetType() == old.GetType() || (old is Array && value is Array) ? value : throw Mismatch();
-
-        InputException Mismatch() => new($"The override {key}={Settings.Show(value)} does not fit the file's value {Settings.Show(old)} of type {old.GetType().Name}; give a value of that type.");
+        throw new InputException($"The override {key}={Settings.Show(value)} does not fit the file's value {Settings.Show(old!)} of type {type.Name}; give a value of that type.");
     }
 }

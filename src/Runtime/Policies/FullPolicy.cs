@@ -5,5 +5,10 @@ public sealed record FullPolicy : RetrievalPolicy
 {
     public override string Name => "full";
 
-    internal override ITokenSelector? CreateSelector(LayerContext layer) => throw new NotImplementedException();
+    internal override ITokenSelector CreateSelector(LayerContext layer) => new Selector();
+
+    private sealed class Selector : IndexlessSelector
+    {
+        public override void Select(in DecodeQuery query, Selection selection) => selection.SelectAll();
+    }
 }

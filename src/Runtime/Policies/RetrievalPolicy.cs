@@ -43,5 +43,6 @@ public abstract record RetrievalPolicy
             throw new InputException($"The local window is {Window} tokens; it must be at least 1, so that a token can see itself.");
     }
 
-    internal abstract ITokenSelector? CreateSelector(LayerContext layer);
+    /// <summary>The selector of one layer that sees all tokens; sliding layers have none, because their window holds all they see.</summary>
+    internal abstract ITokenSelector CreateSelector(LayerContext layer);
 }

@@ -67,4 +67,19 @@ public sealed class RealCheckpointTests
         Assert.Equal([2048, 128], checkpoint.Get("lm_head.weight").Shape);
         Assert.Equal([2], checkpoint.Config.EosTokens);
     }
+
+    [SkippableFact]
+    public unsafe void GgufWeightsEqualTheOriginalsBitForBit()
+    {
+        string? gguf = SharedFiles.Find("models/stories260K/stories260K.gguf");
+        string? original = SharedFiles.Find("models/stories260K/stories260K.bin");
+        Skip.If(gguf is null || original is null, "stories260K is not on this machine in both formats");
+        using Checkpoint checkpoint = Checkpoint.Open(gguf);
+        // The original has seven 32-bit sizes, the embedding, and then the attention norms of all layers.
+        byte[] bytes = File.ReadAllBytes(original);
+        StoredTensor embedding = checkpoint.Get("model.embed_tokens.weight");
+        StoredTensor norm = checkpoint.Get("model.layers.1.input_layernorm.weight");
+        Assert.True(new ReadOnlySpan<byte>((void*)embedding.Data, 512 * 64 * 4).SequenceEqual(bytes.AsSpan(28, 512 * 64 * 4)));
+        Assert.True(new ReadOnlySpan<byte>((void*)norm.Data, 64 * 4).SequenceEqual(bytes.AsSpan(28 + 512 * 64 * 4 + 64 * 4, 64 * 4)));
+    }
 }

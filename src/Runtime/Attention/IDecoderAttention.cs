@@ -1,0 +1,22 @@
+using Retrieval.Runtime.Compute;
+
+namespace Retrieval.Runtime.Attention;
+
+/// <summary>
+/// Attention of one layer over a sequence's KV state. Two implementations ship: <see cref="HostDecoderAttention"/> for the
+/// processor, where host memory is device memory, and <see cref="DeviceDecoderAttention"/> for a GPU.
+/// Keys and values are appended to the state first; a token attends to itself.
+/// </summary>
+internal interface IDecoderAttention : IDisposable
+{
+    /// <summary>Exact attention of a chunk of tokens whose first has <paramref name="position"/>.</summary>
+    /// <param name="query">[tokens, heads * headDim], after RoPE, not scaled.</param>
+    /// <param name="output">Like <paramref name="query"/>.</param>
+    void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output);
+
+    /// <summary>Attention of one token under the state's policy: sinks and window, the selected rows, merged.</summary>
+    void Step(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output);
+
+    /// <summary>Appends a chunk's rows without attending (the last layer of a prompt needs no more).</summary>
+    void AppendOnly(SequenceState state, int layer, int position, Rows key, Rows value);
+}

@@ -1,0 +1,43 @@
+using Retrieval.Runtime.Models;
+
+namespace Retrieval.Runtime.Compute;
+
+/// <summary>
+/// The arithmetic of a decoder outside attention, on one device. Two implementations ship: <see cref="HostMath"/>, our own
+/// kernels on the processor, and <see cref="TorchMath"/>, libtorch operations on any device.
+/// </summary>
+internal interface IDecoderMath : IDisposable
+{
+    /// <summary>Bytes of weights and work buffers on the device.</summary>
+    long DeviceBytes { get; }
+
+    /// <summary>A buffer of activations, [capacity, width].</summary>
+    Rows NewRows(int capacity, int width);
+
+    /// <summary>x[i] = row tokens[i] of the embedding.</summary>
+    void Embed(ReadOnlySpan<int> tokens, Weight embedding, Rows x);
+
+    /// <summary>Copies [x.Count, width] activations from host memory.</summary>
+    unsafe void Load(float* host, Rows x);
+
+    /// <summary>Copies [x.Count, width] activations to host memory.</summary>
+    unsafe void Store(Rows x, float* host);
+
+    /// <summary>y = x / rms(x) * weight, over each group of weight.Columns elements of a row (a whole row, or each head). y may be x.</summary>
+    void RmsNorm(Rows x, Weight weight, float epsilon, Rows y);
+
+    /// <summary>y = x Wᵀ (+ bias).</summary>
+    void Linear(Rows x, Weight weight, Weight? bias, Rows y);
+
+    /// <summary>Rotates every head of every row, row i by the angles of angles[i].</summary>
+    void Rotate(Rows x, int headDim, RotaryAngles angles);
+
+    /// <summary>x += y.</summary>
+    void Add(Rows x, Rows y);
+
+    /// <summary>gate = silu(gate) * up.</summary>
+    void SiluMultiply(Rows gate, Rows up);
+
+    /// <summary>The weights used since the last call will not be used again for a while: converted copies may go.</summary>
+    void ReleaseConverted();
+}

@@ -1,0 +1,53 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+
+namespace Retrieval.Runtime.Compute;
+
+/// <summary>
+/// Activations of some tokens: float32 [Capacity, Width], of which the first <see cref="Count"/> rows are in use. On the host
+/// they are plain memory; on another device they are a tensor and have no address.
+/// </summary>
+internal sealed unsafe class Rows : IDisposable
+{
+    private readonly torch.Tensor? _tensor;
+    private float* _data;
+
+    private Rows(int capacity, int width, float* data, torch.Tensor? tensor)
+    {
+        Capacity = capacity;
+        Width = width;
+        Count = capacity;
+        _data = data;
+        _tensor = tensor;
+    }
+
+    public int Capacity { get; }
+
+    public int Width { get; }
+
+    /// <summary>Rows in use; set before each pass.</summary>
+    public int Count { get; set; }
+
+    public long Bytes => (long)Capacity * Width * sizeof(float);
+
+    /// <summary>Address on the host.</summary>
+    public float* Data => _data;
+
+    /// <summary>The rows on a device, [Capacity, Width].</summary>
+    public torch.Tensor Tensor => _tensor ?? throw new InvalidOperationException("These rows lie in host memory.");
+
+    public static Rows OnHost(int capacity, int width)
+        => new(capacity, width, (float*)NativeMemory.AlignedAlloc((nuint)((long)capacity * width * sizeof(float)), 64), null);
+
+    public static Rows OnDevice(int capacity, int width, torch.Device device)
+        => new(capacity, width, null, torch.zeros(capacity, width, torch.float32, device).DetachFromDisposeScope());
+
+    public float* Row(int index) => _data + (long)index * Width;
+
+    public void Dispose()
+    {
+        _tensor?.Dispose();
+        NativeMemory.AlignedFree(_data);
+        _data = null;
+    }
+}

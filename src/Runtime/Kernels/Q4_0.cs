@@ -1,0 +1,40 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Retrieval.Runtime.Kernels;
+
+/// <summary>
+/// Blocks of 32: half d, 16 bytes of nibbles (byte j holds elements j, low, and j + 16, high). w = d (q - 8).
+/// </summary>
+internal readonly unsafe struct Q4_0 : IWeightFormat
+{
+    public static int BlockSize => 32;
+
+    public static int BlockBytes => 18;
+
+    public static void DequantizeReference(byte* source, float* destination, int count)
+    {
+        for (int i = 0; i < count; i += 32, source += 18, destination += 32)
+        {
+            float d = Float16.ToSingle(source);
+            for (int j = 0; j < 16; j++)
+            {
+                destination[j] = ((source[2 + j] & 15) - 8) * d;
+                destination[j + 16] = ((source[2 + j] >> 4) - 8) * d;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Dequantize(byte* source, float* destination, int count)
+    {
+        for (int i = 0; i < count; i += 32, source += 18, destination += 32)
+        {
+            float d = Float16.ToSingle(source);
+            Vector128<byte> nibbles = Vector128.Load(source + 2);
+            Vector128<sbyte> eight = Vector128.Create((sbyte)8);
+            Lanes.Store(Lanes.LowNibbles(nibbles).AsSByte() - eight, d, destination);
+            Lanes.Store(Lanes.HighNibbles(nibbles).AsSByte() - eight, d, destination + 16);
+        }
+    }
+}

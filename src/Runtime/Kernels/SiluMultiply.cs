@@ -1,0 +1,35 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Retrieval.Runtime.Kernels;
+
+/// <summary>The gate of a SwiGLU MLP: y[i] = up[i] gate[i] / (1 + e^-gate[i]).</summary>
+internal static unsafe class SiluMultiply
+{
+    /// <summary>The definition, in double. Parameters as for <see cref="Apply"/>.</summary>
+    internal static void ApplyReference(float* gate, float* up, float* y, int n)
+    {
+        for (int i = 0; i < n; i++)
+            y[i] = (float)(gate[i] / (1 + Math.Exp(-(double)gate[i])) * up[i]);
+    }
+
+    /// <summary>Gates one row.</summary>
+    /// <param name="gate">[n].</param>
+    /// <param name="up">[n].</param>
+    /// <param name="y">[n]; may be <paramref name="gate"/> or <paramref name="up"/>.</param>
+    /// <param name="n">Length, 0 or more.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Apply(float* gate, float* up, float* y, int n)
+    {
+        int i = 0;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            for (; i <= n - 16; i += 16)
+            {
+                Vector512<float> g = Vector512.Load(gate + i);
+                (g / (Vector512<float>.One + VectorMath.Exp(-g)) * Vector512.Load(up + i)).Store(y + i);
+            }
+        }
+        ApplyReference(gate + i, up + i, y + i, n - i);
+    }
+}

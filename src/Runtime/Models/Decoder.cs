@@ -1,0 +1,178 @@
+using Retrieval.Runtime.Attention;
+using Retrieval.Runtime.Compute;
+
+namespace Retrieval.Runtime.Models;
+
+/// <summary>
+/// The decoder of every family: token embeddings, layers of attention and gated MLP with residual connections, a final norm and
+/// the output head. What differs between families is data in <see cref="ModelConfig"/>; what differs between devices is behind
+/// <see cref="IDecoderMath"/> and <see cref="IDecoderAttention"/>.
+/// </summary>
+internal sealed unsafe class Decoder : IDisposable
+{
+    private readonly ModelConfig _config;
+    private readonly DecoderWeights _weights;
+    private readonly IDecoderMath _math;
+    private readonly IDecoderAttention _attention;
+    private readonly RotaryAngles _angles;
+    private readonly Rows _x, _normed, _query, _key, _value, _attended, _branch, _gate, _up;
+    private readonly Rows _lastHidden, _logits;
+
+    /// <param name="chunk">Most tokens that pass a layer together.</param>
+    public Decoder(ModelConfig config, DecoderWeights weights, IDecoderMath math, IDecoderAttention attention, int chunk)
+    {
+        _config = config;
+        _weights = weights;
+        _math = math;
+        _attention = attention;
+        _angles = new RotaryAngles(config.Rope);
+        Chunk = chunk;
+        int queryWidth = config.Heads * config.HeadDim, keyWidth = config.KvHeads * config.HeadDim;
+        _x = math.NewRows(chunk, config.Hidden);
+        _normed = math.NewRows(chunk, config.Hidden);
+        _query = math.NewRows(chunk, queryWidth);
+        _key = math.NewRows(chunk, keyWidth);
+        _value = math.NewRows(chunk, keyWidth);
+        _attended = math.NewRows(chunk, queryWidth);
+        _branch = math.NewRows(chunk, config.Hidden);
+        _gate = math.NewRows(chunk, config.Ffn);
+        _up = math.NewRows(chunk, config.Ffn);
+        _lastHidden = math.NewRows(1, config.Hidden);
+        _logits = math.NewRows(1, config.Vocabulary);
+    }
+
+    public int Chunk { get; }
+
+    /// <summary>One decode step: appends a token to the state and computes the logits after it.</summary>
+    /// <param name="logits">[vocabulary]</param>
+    public void Step(SequenceState state, int token, float* logits)
+    {
+        int position = state.Length;
+        SetCount(1);
+        _angles.Set(position, 1, position + 1);
+        _math.Embed([token], _weights.Embedding, _x);
+        for (int layer = 0; layer < _config.Layers; layer++)
+            Layer(state, layer, position, Pass.Step);
+        state.Complete(position + 1);
+        _math.RmsNorm(_x, _weights.Norm, _config.NormEpsilon, _normed);
+        _math.Linear(_normed, _weights.Head, null, _logits);
+        _math.Store(_logits, logits);
+    }
+
+    /// <summary>
+    /// Reads tokens layer by layer: all chunks pass layer i before layer i + 1, so that the device holds the working set of one
+    /// layer while the hidden states of the rest wait in host memory. The last layer only leaves its keys and values.
+    /// </summary>
+    /// <param name="onWork">Receives the share of the work done, 0 to 1, after every chunk of every layer.</param>
+    /// <param name="onHidden">Receives the final hidden states [count, hidden] of the tokens from index first on; null: they are not needed.</param>
+    public void Prefill(SequenceState state, ReadOnlySpan<int> tokens, HiddenHandler? onHidden, Action<double>? onWork, CancellationToken cancel)
+    {
+        int start = state.Length, end = start + tokens.Length;
+        using var hidden = new HostBuffer((long)tokens.Length * _config.Hidden);
+        var work = new PrefillWork(_config, start, tokens.Length, onHidden is not null, onWork);
+        for (int first = 0; first < tokens.Length; first += Chunk)
+        {
+            SetCount(Math.Min(Chunk, tokens.Length - first));
+            _math.Embed(tokens.Slice(first, _x.Count), _weights.Embedding, _x);
+            _math.Store(_x, hidden.Data + (long)first * _config.Hidden);
+        }
+        for (int layer = 0; layer < _config.Layers; layer++)
+        {
+            bool last = layer == _config.Layers - 1;
+            Pass pass = last && onHidden is null ? Pass.KeysAndValues : Pass.Prefill;
+            for (int first = 0; first < tokens.Length; first += Chunk)
+            {
+                cancel.ThrowIfCancellationRequested();
+                float* chunk = hidden.Data + (long)first * _config.Hidden;
+                SetCount(Math.Min(Chunk, tokens.Length - first));
+                _angles.Set(start + first, _x.Count, end);
+                _math.Load(chunk, _x);
+                Layer(state, layer, start + first, pass);
+                if (last)
+                    onHidden?.Invoke(first, _x.Count);
+                else
+                    _math.Store(_x, chunk);
+                work.Done(layer, start + first, _x.Count);
+            }
+            state.LayerRead(layer, end);
+            _math.ReleaseConverted();
+        }
+        state.Complete(end);
+    }
+
+    /// <summary>Logits of one of the tokens that a <see cref="HiddenHandler"/> was just called for.</summary>
+    public void Logits(int row, float* hidden, float* logits)
+    {
+        _lastHidden.Count = 1;
+        _math.Load(hidden + (long)row * _config.Hidden, _lastHidden);
+        _math.RmsNorm(_lastHidden, _weights.Norm, _config.NormEpsilon, _lastHidden);
+        _math.Linear(_lastHidden, _weights.Head, null, _logits);
+        _math.Store(_logits, logits);
+    }
+
+    /// <summary>Copies the final hidden states of the current chunk, [count, hidden].</summary>
+    public void StoreHidden(float* host) => _math.Store(_x, host);
+
+    public void Dispose()
+    {
+        foreach (Rows rows in (Rows[])[_x, _normed, _query, _key, _value, _attended, _branch, _gate, _up, _lastHidden, _logits])
+            rows.Dispose();
+        _attention.Dispose();
+        _math.Dispose();
+    }
+
+    private void Layer(SequenceState state, int layer, int position, Pass pass)
+    {
+        LayerWeights w = _weights.Layers[layer];
+        _math.RmsNorm(_x, w.AttentionNorm, _config.NormEpsilon, _normed);
+        Project(w.Key, w.KeyBias, w.KeyNorm, layer, _key);
+        _math.Linear(_normed, w.Value, w.ValueBias, _value);
+        if (pass == Pass.KeysAndValues)
+        {
+            _attention.AppendOnly(state, layer, position, _key, _value);
+            return;
+        }
+        Project(w.Query, w.QueryBias, w.QueryNorm, layer, _query);
+        if (pass == Pass.Step)
+            _attention.Step(state, layer, position, _query, _key, _value, _attended);
+        else
+            _attention.Prefill(state, layer, position, _query, _key, _value, _attended);
+        _math.Linear(_attended, w.Output, w.OutputBias, _branch);
+        _math.Add(_x, _branch);
+
+        _math.RmsNorm(_x, w.FfnNorm, _config.NormEpsilon, _normed);
+        _math.Linear(_normed, w.Gate, null, _gate);
+        _math.Linear(_normed, w.Up, null, _up);
+        _math.SiluMultiply(_gate, _up);
+        _math.Linear(_gate, w.Down, null, _branch);
+        _math.Add(_x, _branch);
+    }
+
+    /// <summary>Queries or keys: projection, norm of each head, rotation.</summary>
+    private void Project(Weight weight, Weight? bias, Weight? headNorm, int layer, Rows result)
+    {
+        _math.Linear(_normed, weight, bias, result);
+        if (headNorm is not null)
+            _math.RmsNorm(result, headNorm, _config.NormEpsilon, result);
+        if (_config.LayerKinds[layer].Rotary)
+            _math.Rotate(result, _config.HeadDim, _angles);
+    }
+
+    private void SetCount(int count)
+    {
+        foreach (Rows rows in (ReadOnlySpan<Rows>)[_x, _normed, _query, _key, _value, _attended, _branch, _gate, _up])
+            rows.Count = count;
+    }
+
+    private enum Pass
+    {
+        Step,
+        Prefill,
+        KeysAndValues,
+    }
+}
+
+/// <summary>Called when the last layer of a chunk is done; <see cref="Decoder.StoreHidden"/> has the states.</summary>
+/// <param name="first">Index of the chunk's first token.</param>
+/// <param name="count">Tokens of the chunk.</param>
+internal delegate void HiddenHandler(int first, int count);

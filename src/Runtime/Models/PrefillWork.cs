@@ -1,0 +1,29 @@
+namespace Retrieval.Runtime.Models;
+
+/// <summary>
+/// Turns finished chunks into a share of the whole, for progress bars: multiplications of a layer's matrices, and of its
+/// attention by the keys that each token meets.
+/// </summary>
+internal sealed class PrefillWork(ModelConfig config, int start, int tokens, bool wholeLastLayer, Action<double>? report)
+{
+    private readonly double _total = Enumerable.Range(0, config.Layers).Sum(layer => Cost(config, layer, start, tokens, wholeLastLayer));
+    private double _done;
+
+    public void Done(int layer, int position, int count)
+    {
+        _done += Cost(config, layer, position, count, wholeLastLayer);
+        report?.Invoke(Math.Min(1, _done / _total));
+    }
+
+    private static double Cost(ModelConfig config, int layer, int position, int count, bool wholeLastLayer)
+    {
+        double keyWidth = config.KvHeads * config.HeadDim, queryWidth = config.Heads * config.HeadDim;
+        double keysAndValues = 2.0 * config.Hidden * keyWidth * count;
+        if (layer == config.Layers - 1 && !wholeLastLayer)
+            return keysAndValues;
+        double keys = position + count / 2.0;
+        if (config.LayerKinds[layer].SlidingWindow is { } window)
+            keys = Math.Min(keys, window);
+        return keysAndValues + count * (2.0 * config.Hidden * queryWidth + 3.0 * config.Hidden * config.Ffn + 2.0 * queryWidth * keys);
+    }
+}

@@ -1,0 +1,125 @@
+using Retrieval.Index;
+using Retrieval.Offload;
+using Retrieval.Runtime.Models;
+using Retrieval.Runtime.Policies;
+
+namespace Retrieval.Runtime;
+
+/// <summary>
+/// The KV state of one token sequence: the store with every row, and for each layer that sees all tokens a selector over the
+/// far rows. Keeps the two in step: after each call the far rows are [Sinks, Length − Window).
+/// </summary>
+internal sealed class SequenceState : IDisposable
+{
+    // What a sliding layer keeps beyond its window, so that a session can be rewound past a question and its answer.
+    private const int SlidingMargin = 4096;
+
+    private readonly ModelConfig _config;
+    private readonly WorkerPool _workers;
+    private readonly ITokenSelector?[] _selectors;
+    private readonly int[] _far;
+
+    public SequenceState(ModelConfig config, RetrievalPolicy policy, RowFormat rows, WorkerPool workers)
+        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows)), workers)
+    {
+    }
+
+    private SequenceState(ModelConfig config, RetrievalPolicy policy, KvStore store, WorkerPool workers)
+    {
+        _config = config;
+        _workers = workers;
+        Policy = policy;
+        Store = store;
+        _far = new int[config.Layers];
+        _selectors = new ITokenSelector?[config.Layers];
+        for (int layer = 0; layer < config.Layers; layer++)
+        {
+            if (config.LayerKinds[layer].SlidingWindow is null)
+                _selectors[layer] = policy.CreateSelector(new LayerContext(store, layer, config.Group, policy.Sinks, workers));
+        }
+    }
+
+    public RetrievalPolicy Policy { get; }
+
+    public KvStore Store { get; }
+
+    /// <summary>Tokens whose rows are complete in every layer.</summary>
+    public int Length { get; private set; }
+
+    public long IndexBytes => _selectors.Sum(selector => selector?.IndexBytes ?? 0);
+
+    /// <summary>Rows that the device holds beside the store: sinks and window.</summary>
+    public int ResidentRows => Math.Min(Length, Policy.Sinks + Policy.Window);
+
+    /// <summary>The selector of a layer; null for a sliding layer.</summary>
+    public ITokenSelector? Selector(int layer) => _selectors[layer];
+
+    /// <summary>End of the far rows of a layer when <paramref name="length"/> tokens are there; never below Sinks.</summary>
+    public int FarEnd(int length) => Math.Max(Policy.Sinks, length - Policy.Window);
+
+    /// <summary>The store has all rows of a layer for a prompt that ends at <paramref name="length"/>.</summary>
+    public void LayerRead(int layer, int length) => Advance(layer, length, prefill: true);
+
+    /// <summary>The store has the row of the step that makes the sequence <paramref name="length"/> tokens long.</summary>
+    public void LayerStepped(int layer, int length) => Advance(layer, length, prefill: false);
+
+    /// <summary>All layers hold <paramref name="length"/> tokens.</summary>
+    public void Complete(int length)
+    {
+        Length = length;
+        for (int layer = 0; layer < _config.Layers; layer++)
+        {
+            if (_config.LayerKinds[layer].SlidingWindow is { } window)
+                Store.ReleaseBefore(layer, length - window - SlidingMargin);
+        }
+    }
+
+    /// <summary>Forgets the rows from <paramref name="length"/> on, those of an interrupted prefill included.</summary>
+    /// <exception cref="InputException">A sliding layer no longer holds the window that ends there.</exception>
+    public void RewindTo(int length)
+    {
+        for (int layer = 0; layer < _config.Layers; layer++)
+        {
+            if (_config.LayerKinds[layer].SlidingWindow is { } window && Math.Max(0, length - window) < Store.FirstRow(layer))
+                throw new InputException($"The session cannot be rewound from {Length:N0} to {length:N0} tokens: a sliding layer keeps the last {SlidingMargin + window:N0}; read the text again instead.");
+        }
+        Store.Truncate(length);
+        int far = FarEnd(length) - Policy.Sinks;
+        for (int layer = 0; layer < _config.Layers; layer++)
+        {
+            if (_far[layer] <= far)
+                continue;
+            _far[layer] = far;
+            _selectors[layer]?.Truncate(far);
+        }
+        Length = Math.Min(Length, length);
+    }
+
+    public SequenceState Fork(RetrievalPolicy policy)
+    {
+        var fork = new SequenceState(_config, policy, Store.Fork(), _workers);
+        for (int layer = 0; layer < _config.Layers; layer++)
+            fork.LayerRead(layer, Length);
+        fork.Length = Length;
+        return fork;
+    }
+
+    public void Dispose()
+    {
+        foreach (ITokenSelector? selector in _selectors)
+            selector?.Dispose();
+        Store.Dispose();
+    }
+
+    private void Advance(int layer, int length, bool prefill)
+    {
+        int far = FarEnd(length) - Policy.Sinks, added = far - _far[layer];
+        if (added <= 0)
+            return;
+        _far[layer] = far;
+        if (prefill)
+            _selectors[layer]?.Prefill(added);
+        else
+            _selectors[layer]?.Append(added);
+    }
+}
