@@ -50,7 +50,7 @@ internal static class Filters
             case "length" or "count":
                 return value switch
                 {
-                    string s => (long)Operations.Characters(s, budget, line).Count,
+                    string s => (long)s.Length - s.Where((c, i) => char.IsLowSurrogate(c) && i > 0 && char.IsHighSurrogate(s[i - 1])).Count(),
                     List<object?> list => list.Count,
                     OrderedDictionary<object, object?> map => map.Count,
                     Undefined => 0L,
