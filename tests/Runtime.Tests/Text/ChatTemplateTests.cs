@@ -40,6 +40,7 @@ public sealed class ChatTemplateTests
     [InlineData("{{ 'b' in 'abc' }}{{ 'x' not in ['x'] }}{{ 'a' in {'a': 1} }}{{ 1 < 2 <= 2 }}{{ not 1 == 2 and false or 'z' }}", "TrueFalseTrueTruez")]
     [InlineData("{{ 'y' if messages else 'n' }}{{ 'y' if missing }}|{{ ('a' 'b') * 2 }}", "y|abab")]
     [InlineData("{{ [1, 'a', none, {'k': true}] }}{{ (1, 2)[1] }}", "[1, 'a', None, {'k': True}]2")]
+    [InlineData("{{ 'a\\\nb\\n\\u00e9\\q' ~ \"'\" }}|{{ (1 == 1) != (messages | length % 2 == 1) }}", "ab\né\\q'|True")]
     // Indexes and slices.
     [InlineData("{{ messages[0].role }}{{ messages[-1]['content'] }}{{ messages[9] is defined }}{{ 'abc'[1] }}{{ 'abc'[-1] }}", "systemu2Falsebc")]
     [InlineData("{% for m in messages[1:] %}{{ m.content }}{% endfor %}{{ 'abcdef'[::2] }}{{ 'abc'[::-1] }}{{ 'abc'[:-1] }}{{ 'abc'[5:] }}{{ 'a😀b'[1:] }}",
