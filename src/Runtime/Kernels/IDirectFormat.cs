@@ -2,7 +2,9 @@ using System.Runtime.Intrinsics;
 
 namespace Retrieval.Runtime.Kernels;
 
-/// <summary>A format whose weights go from memory through registers into a product: what <see cref="DirectMatVec"/> needs to know.</summary>
+/// <summary>
+/// A format whose weights go from memory through registers into a product: what <see cref="DirectMatVec"/> needs to know.
+/// </summary>
 internal unsafe interface IDirectFormat : IWeightFormat
 {
     /// <summary>Elements of a step: a block, or sixteen for formats whose blocks are single elements.</summary>

@@ -2,7 +2,10 @@ using System.Runtime.Intrinsics;
 
 namespace Retrieval.Runtime.Kernels;
 
-/// <summary>A format of four-bit values with w = scale q + offset for each group of 32 elements: what <see cref="NibbleMatVec"/> needs to know.</summary>
+/// <summary>
+/// A format of four-bit values with w = scale q + offset for each group of 32 elements: what <see cref="NibbleMatVec"/>
+/// needs to know.
+/// </summary>
 internal unsafe interface INibbleFormat : IWeightFormat
 {
     /// <summary>Bytes of a block before its nibbles.</summary>
