@@ -78,13 +78,30 @@ public sealed class NeedleMaker(int seed)
         return new Needle($"The pass key is {number}. Remember it.", "What is the pass key?", number, "pass key", "");
     }
 
-    private string Hex() => Fresh(() => string.Create(4, _random, static (text, random) =>
+    /// <summary>Four hexadecimal digits, not all of them decimal, so that no number of another needle looks like one.</summary>
+    private string Hex()
     {
-        for (int i = 0; i < text.Length; i++)
-            text[i] = "0123456789abcdef"[random.Next(16)];
-    }));
+        string made;
+        do
+            made = string.Concat(Enumerable.Range(0, 4).Select(_ => "0123456789abcdef"[_random.Next(16)]));
+        while (made.All(char.IsAsciiDigit) || !_taken.Add(made));
+        return made;
+    }
 
-    private string Name() => Fresh(() => $"{_random.Pick(NeedleWords.FirstNames)} {_random.Pick(NeedleWords.LastNames)}");
+    /// <summary>A name that shares neither part with another one of this maker while there are enough.</summary>
+    private string Name()
+    {
+        string first = Unused(NeedleWords.FirstNames), last = Unused(NeedleWords.LastNames);
+        return _taken.Add($"{first} {last}") ? $"{first} {last}" : Name();
+    }
+
+    private string Unused(string[] names)
+    {
+        string[] left = [.. names.Where(name => !_taken.Contains(name))];
+        string chosen = _random.Pick(left.Length > 0 ? left : names);
+        _taken.Add(chosen);
+        return chosen;
+    }
 
     private string Similar(string name) => Fresh(() =>
     {

@@ -28,9 +28,9 @@ internal static class NeedleWords
     /// <summary>What a number can be: the kinds of "The {noun} for {person} is {number}."</summary>
     public static readonly string[] Nouns =
     [
-        "access code", "door code", "locker number", "account number", "room number", "ticket number", "badge number",
-        "phone extension", "serial number", "order number", "pin code", "registration number", "membership number",
-        "gate code", "case number", "parcel number", "special magic number", "vault code",
+        "access code", "locker number", "phone extension", "account number", "door code", "ticket number", "special magic number",
+        "room number", "serial number", "parcel number", "registration number", "badge number", "pin code", "order number",
+        "membership number", "gate code", "case number", "vault code",
     ];
 
     /// <summary>What a person can like best, with answers.</summary>

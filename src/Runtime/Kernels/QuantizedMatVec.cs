@@ -7,7 +7,8 @@ namespace Retrieval.Runtime.Kernels;
 
 /// <summary>
 /// y = W x for small batches, reading quantised rows as they lie in the checkpoint, so that a decode step moves the file's
-/// bytes and no more. Activations and sums are float32: nothing is rounded but by float32 arithmetic.
+/// bytes and no more. Activations and sums are float32: nothing is rounded but by float32 arithmetic. One vector goes to
+/// <see cref="NibbleMatVec"/> or <see cref="DirectMatVec"/> if the format has one; all else through tiles of float32 in L1.
 /// </summary>
 internal static unsafe class QuantizedMatVec
 {
@@ -40,6 +41,26 @@ internal static unsafe class QuantizedMatVec
         }
         byte* rows = weights + firstRow * rowBytes;
         y += firstRow;
+        if (batch == 1)
+        {
+            switch (type)
+            {
+                case TensorType.F32: DirectMatVec.Multiply<F32>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.F16: DirectMatVec.Multiply<F16>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.BF16: DirectMatVec.Multiply<BF16>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q8_0: DirectMatVec.Multiply<Q8_0>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q6_K: DirectMatVec.Multiply<Q6_K>(rows, rowBytes, rowCount, columns, x, y); return;
+            }
+        }
+        if (batch == 1 && NibbleMatVec.IsSupported && columns <= NibbleMatVec.MaxColumns)
+        {
+            switch (type)
+            {
+                case TensorType.Q4_0: NibbleMatVec.Multiply<Q4_0>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q4_1: NibbleMatVec.Multiply<Q4_1>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q4_K: NibbleMatVec.Multiply<Q4_K>(rows, rowBytes, rowCount, columns, x, y); return;
+            }
+        }
         switch (type)
         {
             case TensorType.F32: Multiply<F32>(rows, rowBytes, rowCount, columns, x, xStride, batch, y, yStride); break;
@@ -85,8 +106,9 @@ internal static unsafe class QuantizedMatVec
         }
     }
 
-    /// <summary>Any format, any batch: four rows at a time, a tile of columns at a time, dequantised into L1 and multiplied there.</summary>
+    /// <summary>Any format, any batch: four rows by a tile of columns at a time, dequantised into L1 and multiplied there.</summary>
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TFormat>(byte* rows, long rowBytes, int rowCount, int columns,
         float* x, int xStride, int batch, float* y, int yStride) where TFormat : IWeightFormat
     {
@@ -101,8 +123,9 @@ internal static unsafe class QuantizedMatVec
             for (int i = 0; i < columns; i += TileColumns)
             {
                 int length = Math.Min(TileColumns, columns - i);
+                long at = (long)(i / TFormat.BlockSize) * TFormat.BlockBytes;
                 for (int k = 0; k < group; k++)
-                    TFormat.Dequantize(rows + (r + k) * rowBytes + (long)(i / TFormat.BlockSize) * TFormat.BlockBytes, tile + k * Stride, length);
+                    TFormat.Dequantize(rows + (r + k) * rowBytes + at, tile + k * Stride, length);
                 if (group == 4)
                     DotTile.FourRows(tile, Stride, x + i, xStride, length, batch, y + r, yStride);
                 else

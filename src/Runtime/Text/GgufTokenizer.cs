@@ -14,6 +14,9 @@ internal sealed class GgufTokenizer(IReadOnlyDictionary<string, object> metadata
 
     private int[] _kinds = [];
 
+    // What the model's family does when the file does not say.
+    private bool _addsBos;
+
     public static TokenizerSpec Read(IReadOnlyDictionary<string, object> metadata) => new GgufTokenizer(metadata).Read();
 
     private TokenizerSpec Read()
@@ -27,7 +30,7 @@ internal sealed class GgufTokenizer(IReadOnlyDictionary<string, object> metadata
             _ => throw Bad("model", $"is '{model}' where 'gpt2' or 'llama' is expected"),
         };
         int? bos = Id("bos_token_id") ?? (model == "llama" ? 1 : null), eos = Id("eos_token_id") ?? (model == "llama" ? 2 : null);
-        bool addBos = Flag("add_bos_token") ?? (spec.Prefix.Count > 0);
+        bool addBos = Flag("add_bos_token") ?? _addsBos;
         return spec with
         {
             BosId = bos,
@@ -44,6 +47,7 @@ internal sealed class GgufTokenizer(IReadOnlyDictionary<string, object> metadata
         string pre = Text("pre") ?? throw Bad("pre", "is missing, so it is not known how text is cut");
         // The families that share Llama 3's file also share its whole-word look-up and its beginning-of-sequence token.
         bool llama3 = pre is "llama3" or "llama-v3" or "llama-bpe";
+        _addsBos = llama3;
         IReadOnlyList<Cutter> cutters = pre switch
         {
             _ when llama3 => [new Llama3Cutter(digits: 3)],
@@ -66,7 +70,6 @@ internal sealed class GgufTokenizer(IReadOnlyDictionary<string, object> metadata
             Normalizer = pre == "qwen2" ? new NfcNormalizer() : null,
             Cutters = cutters,
             Model = new BytePairModel(builder.Merges, new ByteSeeds(_tokens.AlphabetTokens()), whole),
-            Prefix = llama3 ? [0] : [],
         };
     }
 
@@ -78,6 +81,7 @@ internal sealed class GgufTokenizer(IReadOnlyDictionary<string, object> metadata
         if (scores.Length != _texts.Length || scores.Any(float.IsNaN))
             throw Bad("scores", $"has {scores.Length:N0} entries for {_texts.Length:N0} tokens, or one that is no number");
         bool prefix = Flag("add_space_prefix") ?? true;
+        _addsBos = true;
         List<Normalizer> normalizers = [new ReplaceNormalizer(" ", PieceMerges.Space)];
         if (prefix)
             normalizers.Add(new PrependNormalizer(PieceMerges.Space));
@@ -87,7 +91,6 @@ internal sealed class GgufTokenizer(IReadOnlyDictionary<string, object> metadata
             Normalizer = new NormalizerSequence(normalizers),
             Model = PieceMerges.Build(_tokens, allowed, scores, Id("unknown_token_id") ?? (_texts.Length > 0 ? 0 : null)),
             LeadingSpaces = prefix ? 1 : 0,
-            Prefix = [0],
         };
     }
 

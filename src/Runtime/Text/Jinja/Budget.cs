@@ -9,14 +9,14 @@ namespace Retrieval.Runtime.Text.Jinja;
 internal sealed class Budget
 {
     /// <summary>Steps of one rendering; about a second. Rendering real chats needs some hundred a message.</summary>
-    public const long Steps = 20_000_000;
+    public const long Steps = 5_000_000;
 
     /// <summary>Characters of any text, the result included.</summary>
     public const long Characters = 1L << 26;
 
     private const int Deepest = 400;
 
-    private const int CharactersPerStep = 16;
+    private const int CharactersPerStep = 64;
 
     private long _left = Steps;
 

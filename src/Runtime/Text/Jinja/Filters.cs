@@ -45,12 +45,12 @@ internal static class Filters
                 return Values.TryNumber(value, out double number) ? number
                     : value is string digits && double.TryParse(digits.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out number) ? number : 0.0;
             case "abs":
-                return value is long integer && integer != long.MinValue ? Math.Abs(integer)
+                return value is long integer && integer != long.MinValue ? (object)Math.Abs(integer)
                     : Values.TryNumber(value, out double size) ? Math.Abs(size) : throw Unfit(name, value, line);
             case "length" or "count":
                 return value switch
                 {
-                    string s => (long)Operations.Characters(s, budget, line).Count,
+                    string s => (long)s.Length - s.Where((c, i) => char.IsLowSurrogate(c) && i > 0 && char.IsHighSurrogate(s[i - 1])).Count(),
                     List<object?> list => list.Count,
                     OrderedDictionary<object, object?> map => map.Count,
                     Undefined => 0L,

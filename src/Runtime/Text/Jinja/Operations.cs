@@ -140,7 +140,7 @@ internal static class Operations
     {
         times = text.Length == 0 ? 0 : Math.Clamp(times, 0, Budget.Characters + 1);
         budget.SpendText(line, text.Length * times);
-        return new StringBuilder().Insert(0, text, (int)times).ToString();
+        return text.Length == 1 ? new string(text[0], (int)times) : new StringBuilder().Insert(0, text, (int)times).ToString();
     }
 
     private static object Integers(string op, long x, long y, int line)

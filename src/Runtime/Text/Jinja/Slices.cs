@@ -9,10 +9,20 @@ internal static class Slices
             throw TemplateError.At(line, "a slice's step cannot be 0");
         return target switch
         {
+            // Long messages are cut often; without surrogates a code point is a character.
+            string plain when (step ?? 1) == 1 && !plain.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF') => Cut(plain, start, stop, budget, line),
             List<object?> list => Pick(list, start, stop, step ?? 1, budget, line),
             string text => string.Concat(Pick(Operations.Characters(text, budget, line), start, stop, step ?? 1, budget, line)),
             _ => throw TemplateError.At(line, $"{Values.Describe(target)} has no slices"),
         };
+    }
+
+    private static string Cut(string text, long? start, long? stop, Budget budget, int line)
+    {
+        budget.SpendText(line, text.Length);
+        int from = (int)Math.Clamp(start is < 0 ? start.Value + text.Length : start ?? 0, 0, text.Length);
+        int to = (int)Math.Clamp(stop is < 0 ? stop.Value + text.Length : stop ?? text.Length, from, text.Length);
+        return text[from..to];
     }
 
     private static List<object?> Pick(List<object?> items, long? start, long? stop, long step, Budget budget, int line)
