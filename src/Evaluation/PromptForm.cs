@@ -48,11 +48,17 @@ public sealed class PromptForm(TextTokenizer tokenizer, ChatTemplate? template, 
     /// <summary>Token ids that ask a question after <see cref="Head"/>.</summary>
     public int[] Tail(string question) => tokenizer.Encode(TailText(question), addSpecial: false);
 
+    /// <summary>Throws if there is no chat template, without which there are no turns.</summary>
+    public void RequireTemplate()
+    {
+        if (template is null)
+            throw new InputException("The model has no chat template, or it is off, so it cannot chat; use `retrieval run` or a model with a template.");
+    }
+
     /// <summary>A conversation as text, ready for the assistant's answer; the document, if any, belongs to its first message.</summary>
     public string Conversation(string? document, IReadOnlyList<ChatMessage> messages)
     {
-        if (template is null)
-            throw new InputException("The model has no chat template, so it cannot chat; use `retrieval run` or a model with a template.");
+        RequireTemplate();
         if (document is null)
             return Render(messages);
         return position == DocumentPosition.BeforeTurn
