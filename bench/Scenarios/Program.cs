@@ -1,1 +1,18 @@
-Console.WriteLine("scenarios");
+using System.CommandLine;
+using Retrieval.Runtime;
+using Retrieval.Scenarios;
+
+var root = new RootCommand("End-to-end measurements and checks; each prints a table and, with --json, one JSON document as the last line.");
+root.Subcommands.Add(NeedlesScenario.Create());
+root.Subcommands.Add(PeerScenario.Create());
+
+try
+{
+    ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (InputException problem)
+{
+    Console.Error.WriteLine($"scenarios: {problem.Message}");
+    return 1;
+}

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -49,25 +50,21 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
                 rows.Read(first + row, tileRows, tile);
                 TileScores.Compute(tile, tileRows, dim, query, group, scores + row, count);
             }
-            for (int g = 0; g < group; g++)
-                SoftmaxInto(scores + (long)g * count, count, g == 0 ? null : scores);
         }
+        for (int g = 0; g < group; g++)
+            SoftmaxInto(_scores.AsSpan(g * count, count), g == 0 ? default : _scores.AsSpan(0, count));
         return TopK.Select(_scores.AsSpan(0, count), _scratch, k, first, hits);
     }
 
-    /// <summary>Logits to probabilities; added to <paramref name="sumInto"/> if there is one.</summary>
-    private static void SoftmaxInto(float* logits, int count, float* sumInto)
+    /// <summary>Logits to probabilities, in place, or added to <paramref name="sum"/> if there is one.</summary>
+    private static void SoftmaxInto(Span<float> logits, Span<float> sum)
     {
-        float max = float.NegativeInfinity, sum = 0;
-        OnlineSoftmax.Step(logits, count, ref max, ref sum);
-        float scale = 1 / sum;
-        for (int i = 0; i < count; i++)
-        {
-            float weight = logits[i] * scale;
-            if (sumInto is null)
-                logits[i] = weight;
-            else
-                sumInto[i] += weight;
-        }
+        float max = float.NegativeInfinity, total = 0;
+        fixed (float* first = logits)
+            OnlineSoftmax.Step(first, logits.Length, ref max, ref total);
+        if (sum.IsEmpty)
+            TensorPrimitives.Multiply(logits, 1 / total, logits);
+        else
+            TensorPrimitives.MultiplyAdd(logits, 1 / total, sum, sum);
     }
 }

@@ -51,9 +51,13 @@ public sealed class WorkerPool : IDisposable
         _region++;
         _wake.Set();
         Invoke(0);
-        var spin = new SpinWait();
-        while (_running > 0)
-            spin.SpinOnce(sleep1Threshold: -1);
+        for (int spins = 0; _running > 0; spins++)
+        {
+            if (spins < SpinsBeforeSleep)
+                Thread.SpinWait(8);
+            else
+                Thread.Yield();
+        }
         _wake.Reset();
         if (_failure is { } failure)
             throw new AggregateException(failure.Message, failure);
@@ -66,8 +70,8 @@ public sealed class WorkerPool : IDisposable
         Debug.Assert(grain > 0);
         if (count <= grain || _threads.Length == 0)
         {
-            if (count > 0)
-                body(0, 0, count);
+            for (int begin = 0; begin < count; begin += grain)
+                body(0, begin, Math.Min(count, begin + grain));
             return;
         }
         _next = 0;

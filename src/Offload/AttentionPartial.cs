@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Retrieval.Offload;
 
 /// <summary>
@@ -50,9 +52,9 @@ public readonly unsafe struct AttentionPartial
                 continue;
             float max = MathF.Max(a, b);
             float weightA = MathF.Exp(a - max), weightB = MathF.Exp(b - max), sum = weightA + weightB;
-            float* output = Output + (long)head * Dim, others = other.Output + (long)head * Dim;
-            for (int i = 0; i < Dim; i++)
-                output[i] = (weightA * output[i] + weightB * others[i]) / sum;
+            Span<float> output = new(Output + (long)head * Dim, Dim);
+            TensorPrimitives.Multiply(output, weightA / sum, output);
+            TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(other.Output + (long)head * Dim, Dim), weightB / sum, output, output);
             LogSumExp[head] = max + MathF.Log(sum);
         }
     }

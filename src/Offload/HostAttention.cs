@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Offload;
@@ -77,9 +78,8 @@ public static unsafe class HostAttention
                 float rescale = OnlineSoftmax.Step(_weights + g * TileRows, rows, ref _partial.LogSumExp[g], ref _sums[g]);
                 if (rescale == 1)
                     continue;
-                float* output = _partial.Output + g * dim;
-                for (int i = 0; i < dim; i++)
-                    output[i] *= rescale;
+                var output = new Span<float>(_partial.Output + g * dim, dim);
+                TensorPrimitives.Multiply(output, rescale, output);
             }
         }
 
@@ -93,9 +93,8 @@ public static unsafe class HostAttention
             {
                 if (_sums[g] == 0)
                     continue;
-                float scale = 1 / _sums[g];
-                for (int i = 0; i < dim; i++)
-                    _partial.Output[g * dim + i] *= scale;
+                var output = new Span<float>(_partial.Output + g * dim, dim);
+                TensorPrimitives.Multiply(output, 1 / _sums[g], output);
                 _partial.LogSumExp[g] += MathF.Log(_sums[g]);
             }
         }

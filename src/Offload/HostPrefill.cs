@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Retrieval.Index;
 using Retrieval.Index.Kernels;
@@ -49,12 +50,12 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     private static void AttendBlock(in Block block, float* queries, float* output, float* scratch)
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
-        float* query = scratch, sum = query + rows * dim, max = sum + rows, accumulated = max + rows;
+        float* query = scratch, laneSums = query + rows * dim, reference = laneSums + rows * BlockSoftmax.Lanes, accumulated = reference + rows;
         float* keys = accumulated + rows * padded, keysTransposed = keys + TileKeys * dim, values = keysTransposed + TileKeys * dim;
         float* logits = values + TileKeys * padded;
         GatherQueries(block, queries, query);
-        new Span<float>(sum, rows).Clear();
-        new Span<float>(max, rows).Fill(float.NegativeInfinity);
+        new Span<float>(laneSums, rows * BlockSoftmax.Lanes).Clear();
+        new Span<float>(reference, rows).Fill(float.NegativeInfinity);
         new Span<float>(accumulated, rows * padded).Clear();
 
         int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) : 0, lastKey = block.Position + block.Tokens;
@@ -62,7 +63,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         {
             int count = Math.Min(TileKeys, lastKey - key);
             LoadTile(block, key, count, keys, keysTransposed, values);
-            bool masked = key + count > block.Position + 1 || (block.Window is { } span && key <= block.Position + block.Tokens - 1 - span);
+            bool masked = key + TileKeys > block.Position + 1 || (block.Window is { } span && key <= block.Position + block.Tokens - 1 - span);
             for (int row = 0; row < rows; row += 6)
             {
                 int some = Math.Min(6, rows - row);
@@ -71,15 +72,15 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
                 {
                     float* rowLogits = logits + r * TileKeys;
                     if (masked)
-                        Mask(block, row + r, key, count, rowLogits);
-                    float rescale = OnlineSoftmax.Step(rowLogits, count, ref max[row + r], ref sum[row + r]);
+                        Mask(block, row + r, key, rowLogits);
+                    float rescale = BlockSoftmax.Step(rowLogits, TileKeys, ref reference[row + r], laneSums + (row + r) * BlockSoftmax.Lanes);
                     if (rescale != 1)
-                        Scale(accumulated + (row + r) * padded, padded, rescale);
+                        Scale(new Span<float>(accumulated + (row + r) * padded, padded), rescale);
                 }
                 PanelMultiply.Multiply(logits, TileKeys, values, padded, accumulated + row * padded, padded, some, count, padded, true);
             }
         }
-        ScatterOutputs(block, accumulated, sum, output);
+        ScatterOutputs(block, accumulated, laneSums, output);
     }
 
     private static void GatherQueries(in Block block, float* queries, float* gathered)
@@ -89,8 +90,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         for (int token = 0; token < block.Tokens; token++)
         {
             float* from = queries + (long)token * block.Heads * block.Dim;
-            for (int i = 0; i < width; i++)
-                gathered[token * width + i] = from[i] * scale;
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(from, width), scale, new Span<float>(gathered + token * width, width));
         }
     }
 
@@ -111,36 +111,31 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
             block.Store.ReadValues(block.Layer, block.KvHead, key + r, 1, values + r * padded);
     }
 
-    private static void Mask(in Block block, int row, int key, int count, float* logits)
+    private static void Mask(in Block block, int row, int key, float* logits)
     {
         int position = block.Position + row / block.Group;
-        int end = Math.Clamp(position + 1 - key, 0, count);
-        new Span<float>(logits + end, count - end).Fill(float.NegativeInfinity);
+        int end = Math.Clamp(position + 1 - key, 0, TileKeys);
+        new Span<float>(logits + end, TileKeys - end).Fill(float.NegativeInfinity);
         if (block.Window is { } window)
-            new Span<float>(logits, Math.Clamp(position - window + 1 - key, 0, count)).Fill(float.NegativeInfinity);
+            new Span<float>(logits, Math.Clamp(position - window + 1 - key, 0, TileKeys)).Fill(float.NegativeInfinity);
     }
 
-    private static void Scale(float* row, int count, float factor)
-    {
-        for (int i = 0; i < count; i++)
-            row[i] *= factor;
-    }
+    private static void Scale(Span<float> row, float factor) => TensorPrimitives.Multiply(row, factor, row);
 
-    private static void ScatterOutputs(in Block block, float* accumulated, float* sum, float* output)
+    private static void ScatterOutputs(in Block block, float* accumulated, float* laneSums, float* output)
     {
         for (int row = 0; row < block.Rows; row++)
         {
-            float scale = 1 / sum[row];
+            float scale = 1 / BlockSoftmax.Sum(laneSums + row * BlockSoftmax.Lanes);
             float* from = accumulated + row * block.PaddedDim;
             float* to = output + ((long)(row / block.Group) * block.Heads + row % block.Group) * block.Dim;
-            for (int i = 0; i < block.Dim; i++)
-                to[i] = from[i] * scale;
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(from, block.Dim), scale, new Span<float>(to, block.Dim));
         }
     }
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = (long)block.Rows * (block.Dim + 2 + block.PaddedDim) + TileKeys * (2L * block.Dim + block.PaddedDim + 6);
+        long needed = (long)block.Rows * (block.Dim + BlockSoftmax.Lanes + 1 + block.PaddedDim) + TileKeys * (2L * block.Dim + block.PaddedDim + 6);
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);

@@ -28,7 +28,7 @@ public sealed class Engine : IDisposable
     {
         Options = options;
         _checkpoint = checkpoint;
-        try { (Tokenizer, ChatTemplate) = ModelText.Load(checkpoint); } catch (NotImplementedException) { Tokenizer = null!; }
+        (Tokenizer, ChatTemplate) = ModelText.Load(checkpoint);
         ContextLimit = options.ContextLimit ?? Config.TrainedContext;
         // For the life of the engine: tensors made inside must not be changed outside.
         _inference = torch.inference_mode();
@@ -85,6 +85,9 @@ public sealed class Engine : IDisposable
 
     /// <summary>Bytes of the checkpoint files.</summary>
     public long FileBytes => _checkpoint.FileBytes;
+
+    /// <summary>Does a model stop at this token: an end of sequence, or of a turn of a conversation?</summary>
+    public bool IsEnd(int token) => Tokenizer.EndIds.Contains(token) || Config.EosTokens.Contains(token);
 
     /// <summary>Bytes on the device that do not depend on a session: weights and work buffers.</summary>
     internal long DeviceBytes => WeightBytes + _math.DeviceBytes + _attention.DeviceBytes;

@@ -15,6 +15,16 @@ public sealed record GenerationOptions
 
     /// <summary>Go on past the model's end tokens.</summary>
     public bool IgnoreEnd { get; init; }
+
+    /// <summary>Throws an <see cref="InputException"/> if a value is out of its range.</summary>
+    public void Validate()
+    {
+        if (MaxTokens < 1)
+            throw new InputException($"The number of tokens to generate is {MaxTokens}; it must be at least 1.");
+        if (Stop.Contains(""))
+            throw new InputException("A stop string is empty; it would end generation before the first character.");
+        Sampling.Validate();
+    }
 }
 
 public enum FinishReason

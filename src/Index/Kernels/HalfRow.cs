@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -43,8 +44,16 @@ public static unsafe class HalfRow
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector512<float> Widen(Vector256<short> halves)
     {
-        (Vector256<int> low, Vector256<int> high) = Vector256.Widen(halves);
-        Vector512<int> wide = Vector512.Create(low, high);
+        Vector512<int> wide;
+        if (Avx512F.IsSupported)
+        {
+            wide = Avx512F.ConvertToVector512Int32(halves);
+        }
+        else
+        {
+            (Vector256<int> low, Vector256<int> high) = Vector256.Widen(halves);
+            wide = Vector512.Create(low, high);
+        }
         return ((wide << 13) & Vector512.Create(Keep)).AsSingle() * Rebias;
     }
 

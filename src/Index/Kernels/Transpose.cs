@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -20,35 +22,28 @@ public static unsafe class Transpose
     /// <param name="destination">[columns, stride]; the first <paramref name="rows"/> of each are written.</param>
     public static void Apply(float* source, int rows, int columns, float* destination, int stride)
     {
-        if (!Vector128.IsHardwareAccelerated || rows % 4 != 0 || columns % 4 != 0)
+        if (!Sse.IsSupported || rows % 4 != 0 || columns % 4 != 0)
         {
             ApplyReference(source, rows, columns, destination, stride);
             return;
         }
         for (int r = 0; r < rows; r += 4)
         {
-            float* from = source + r * columns;
-            for (int c = 0; c < columns; c += 4)
-            {
-                Vector128<float> a = Vector128.Load(from + c), b = Vector128.Load(from + columns + c);
-                Vector128<float> d = Vector128.Load(from + 2 * columns + c), e = Vector128.Load(from + 3 * columns + c);
-                Vector128<float> ab = Low(a, b), de = Low(d, e), abHigh = High(a, b), deHigh = High(d, e);
-                float* to = destination + c * stride + r;
-                Vector128.Create(ab.GetLower(), de.GetLower()).Store(to);
-                Vector128.Create(ab.GetUpper(), de.GetUpper()).Store(to + stride);
-                Vector128.Create(abHigh.GetLower(), deHigh.GetLower()).Store(to + 2 * stride);
-                Vector128.Create(abHigh.GetUpper(), deHigh.GetUpper()).Store(to + 3 * stride);
-            }
+            float* from = source + r * columns, to = destination + r;
+            for (int c = 0; c < columns; c += 4, from += 4, to += 4 * stride)
+                FourByFour(from, columns, to, stride);
         }
     }
 
-    private static Vector128<float> Low(Vector128<float> a, Vector128<float> b)
-        => System.Runtime.Intrinsics.X86.Sse.IsSupported
-            ? System.Runtime.Intrinsics.X86.Sse.UnpackLow(a, b)
-            : Vector128.Create(a[0], b[0], a[1], b[1]);
-
-    private static Vector128<float> High(Vector128<float> a, Vector128<float> b)
-        => System.Runtime.Intrinsics.X86.Sse.IsSupported
-            ? System.Runtime.Intrinsics.X86.Sse.UnpackHigh(a, b)
-            : Vector128.Create(a[2], b[2], a[3], b[3]);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FourByFour(float* from, int columns, float* to, int stride)
+    {
+        Vector128<float> a = Vector128.Load(from), b = Vector128.Load(from + columns);
+        Vector128<float> c = Vector128.Load(from + 2 * columns), d = Vector128.Load(from + 3 * columns);
+        Vector128<float> ab = Sse.UnpackLow(a, b), cd = Sse.UnpackLow(c, d), abHigh = Sse.UnpackHigh(a, b), cdHigh = Sse.UnpackHigh(c, d);
+        Sse.MoveLowToHigh(ab, cd).Store(to);
+        Sse.MoveHighToLow(cd, ab).Store(to + stride);
+        Sse.MoveLowToHigh(abHigh, cdHigh).Store(to + 2 * stride);
+        Sse.MoveHighToLow(cdHigh, abHigh).Store(to + 3 * stride);
+    }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Runtime.Kernels;
 
@@ -33,6 +34,7 @@ internal static unsafe class DotTile
     }
 
     /// <summary>y[b * yStride] += dot(w, x[b]).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void OneRow(float* w, float* x, long xStride, int n, int batch, float* y, long yStride)
     {
         for (int b = 0; b < batch; b++)
@@ -129,14 +131,20 @@ internal static unsafe class DotTile
         }
     }
 
-    /// <summary>y[0..3] += sums of the lanes of four vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void AddSums(Vector512<float> s0, Vector512<float> s1, Vector512<float> s2, Vector512<float> s3, float* y)
+    private static void AddSums(Vector512<float> s0, Vector512<float> s1, Vector512<float> s2, Vector512<float> s3, float* y)
+        => (Vector128.Load(y) + Sums(s0, s1, s2, s3)).Store(y);
+
+    /// <summary>The four sums of sixteen lanes, by transposing: a third of the instructions of four sums on their own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<float> Sums(Vector512<float> s0, Vector512<float> s1, Vector512<float> s2, Vector512<float> s3)
     {
-        y[0] += Vector128.Sum(Quarter(s0));
-        y[1] += Vector128.Sum(Quarter(s1));
-        y[2] += Vector128.Sum(Quarter(s2));
-        y[3] += Vector128.Sum(Quarter(s3));
+        Vector128<float> a = Quarter(s0), b = Quarter(s1), c = Quarter(s2), d = Quarter(s3);
+        if (!Sse.IsSupported)
+            return Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
+        Vector128<float> ab = Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b);
+        Vector128<float> cd = Sse.UnpackLow(c, d) + Sse.UnpackHigh(c, d);
+        return Sse.MoveLowToHigh(ab, cd) + Sse.MoveHighToLow(cd, ab);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -66,12 +66,20 @@ internal static unsafe class Float16
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector512<float> ToSingle(Vector256<ushort> bits)
     {
-        Vector512<int> shifted = (Lanes.Widen(bits) << 16).AsInt32() >> 3;
-        Vector512<float> value = (shifted & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Lanes.HalfToSingleScale;
+        Vector512<float> value = FiniteLowToSingle(Lanes.Widen(bits));
         // Exponent 31 has arrived as 2^16 or more, which no finite half reaches: those become exponent 255.
         Vector512<float> special = Vector512.GreaterThanOrEqual(Vector512.Abs(value), Vector512.Create(65536f));
         return value | (special & Vector512.Create(float.PositiveInfinity));
     }
+
+    /// <summary>The half in each lane's lower 16 bits, which must be finite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> FiniteLowToSingle(Vector512<uint> bits) => FiniteHighToSingle(bits << 16);
+
+    /// <summary>The half in each lane's upper 16 bits, which must be finite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> FiniteHighToSingle(Vector512<uint> bits)
+        => ((bits.AsInt32() >> 3) & Vector512.Create(unchecked((int)0x8FFFE000))).AsSingle() * Lanes.HalfToSingleScale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<ushort> FromSingle(Vector512<float> value)

@@ -6,11 +6,15 @@ namespace Retrieval.Runtime.Kernels;
 /// <summary>
 /// Blocks of 32: half d, half m, 16 bytes of nibbles (byte j holds elements j, low, and j + 16, high). w = d q + m.
 /// </summary>
-internal readonly unsafe struct Q4_1 : IWeightFormat
+internal readonly unsafe struct Q4_1 : INibbleFormat
 {
     public static int BlockSize => 32;
 
     public static int BlockBytes => 20;
+
+    public static int HeaderBytes => 4;
+
+    public static int RunBytes => 16;
 
     public static void DequantizeReference(byte* source, float* destination, int count)
     {
@@ -37,5 +41,25 @@ internal readonly unsafe struct Q4_1 : IWeightFormat
             Lanes.Store(Lanes.LowNibbles(nibbles), d, m, destination);
             Lanes.Store(Lanes.HighNibbles(nibbles), d, m, destination + 16);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CollectScales(byte* row, uint* bits, int blocks)
+    {
+        for (int i = 0; i < blocks; i++, row += 20)
+            bits[i] = Unsafe.ReadUnaligned<uint>(row);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ConvertScales(uint* bits, float* sums, float* scales, int groups)
+    {
+        Vector512<float> offsets = default;
+        for (int i = 0; i < groups; i += 16)
+        {
+            Vector512<uint> both = Vector512.Load(bits + i);
+            Float16.FiniteLowToSingle(both).Store(scales + i);
+            offsets = Vector512.FusedMultiplyAdd(Float16.FiniteHighToSingle(both), Vector512.Load(sums + i), offsets);
+        }
+        return offsets;
     }
 }

@@ -8,7 +8,7 @@ namespace Retrieval.Runtime.Kernels;
 /// nibble byte l of 64 holds l (low) and l + 64 (high); top byte l of 32 holds l, l + 32, l + 64, l + 96.
 /// w = (d scale) (q - 32).
 /// </summary>
-internal readonly unsafe struct Q6_K : IWeightFormat
+internal readonly unsafe struct Q6_K : IDirectFormat
 {
     public static int BlockSize => 256;
 
@@ -57,4 +57,39 @@ internal readonly unsafe struct Q6_K : IWeightFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<sbyte> Combine(Vector128<byte> nibbles, Vector128<byte> top)
         => (nibbles | top << 4).AsSByte() - Vector128.Create((sbyte)32);
+
+    public static int StepSize => 256;
+
+    public static int StepBytes => 210;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAdd(byte* weights, float* x, Vector512<float> sum)
+    {
+        Vector512<float> scales = Lanes.ToSingle(Vector128.Load(weights + 192).AsSByte());
+        Vector512<float> scaled = Half(weights, weights + 128, x, scales, 0, Vector512<float>.Zero);
+        scaled = Half(weights + 64, weights + 160, x + 128, scales, 8, scaled);
+        return Vector512.FusedMultiplyAdd(Vector512.Create(Float16.ToSingle(weights + 208)), scaled, sum);
+    }
+
+    /// <summary>128 elements: four runs of 32, each of two groups.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Half(byte* nibbles, byte* tops, float* x, Vector512<float> scales, int group, Vector512<float> sum)
+    {
+        Vector256<byte> first = Vector256.Load(nibbles), second = Vector256.Load(nibbles + 32), top = Vector256.Load(tops);
+        Vector256<byte> low = Vector256.Create((byte)15), two = Vector256.Create((byte)0x30);
+        sum = Run(first & low | (top.AsUInt16() << 4).AsByte() & two, x, scales, group, sum);
+        sum = Run(second & low | (top.AsUInt16() << 2).AsByte() & two, x + 32, scales, group + 2, sum);
+        sum = Run((first.AsUInt16() >>> 4).AsByte() & low | top & two, x + 64, scales, group + 4, sum);
+        return Run((second.AsUInt16() >>> 4).AsByte() & low | (top.AsUInt16() >>> 2).AsByte() & two, x + 96, scales, group + 6, sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Run(Vector256<byte> q, float* x, Vector512<float> scales, int group, Vector512<float> sum)
+    {
+        Vector256<sbyte> centred = q.AsSByte() - Vector256.Create((sbyte)32);
+        sum = Vector512.FusedMultiplyAdd(
+            Lanes.ToSingle(centred.GetLower()) * Vector512.Load(x), Vector512.Shuffle(scales, Vector512.Create(group)), sum);
+        return Vector512.FusedMultiplyAdd(
+            Lanes.ToSingle(centred.GetUpper()) * Vector512.Load(x + 16), Vector512.Shuffle(scales, Vector512.Create(group + 1)), sum);
+    }
 }

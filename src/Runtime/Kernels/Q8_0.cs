@@ -6,7 +6,7 @@ namespace Retrieval.Runtime.Kernels;
 /// <summary>
 /// Blocks of 32: half d, 32 signed bytes. w = d q.
 /// </summary>
-internal readonly unsafe struct Q8_0 : IWeightFormat
+internal readonly unsafe struct Q8_0 : IDirectFormat
 {
     public static int BlockSize => 32;
 
@@ -31,5 +31,17 @@ internal readonly unsafe struct Q8_0 : IWeightFormat
             Lanes.Store(Vector128.Load(source + 2).AsSByte(), d, destination);
             Lanes.Store(Vector128.Load(source + 18).AsSByte(), d, destination + 16);
         }
+    }
+
+    public static int StepSize => 32;
+
+    public static int StepBytes => 34;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAdd(byte* weights, float* x, Vector512<float> sum)
+    {
+        Vector512<float> group = Lanes.ToSingle(Vector128.Load(weights + 2).AsSByte()) * Vector512.Load(x);
+        group = Vector512.FusedMultiplyAdd(Lanes.ToSingle(Vector128.Load(weights + 18).AsSByte()), Vector512.Load(x + 16), group);
+        return Vector512.FusedMultiplyAdd(Vector512.Create(Float16.ToSingle(weights)), group, sum);
     }
 }

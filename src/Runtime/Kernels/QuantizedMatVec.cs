@@ -40,6 +40,26 @@ internal static unsafe class QuantizedMatVec
         }
         byte* rows = weights + firstRow * rowBytes;
         y += firstRow;
+        if (batch == 1)
+        {
+            switch (type)
+            {
+                case TensorType.F32: DirectMatVec.Multiply<F32>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.F16: DirectMatVec.Multiply<F16>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.BF16: DirectMatVec.Multiply<BF16>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q8_0: DirectMatVec.Multiply<Q8_0>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q6_K: DirectMatVec.Multiply<Q6_K>(rows, rowBytes, rowCount, columns, x, y); return;
+            }
+        }
+        if (batch == 1 && NibbleMatVec.IsSupported && columns <= NibbleMatVec.MaxColumns)
+        {
+            switch (type)
+            {
+                case TensorType.Q4_0: NibbleMatVec.Multiply<Q4_0>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q4_1: NibbleMatVec.Multiply<Q4_1>(rows, rowBytes, rowCount, columns, x, y); return;
+                case TensorType.Q4_K: NibbleMatVec.Multiply<Q4_K>(rows, rowBytes, rowCount, columns, x, y); return;
+            }
+        }
         switch (type)
         {
             case TensorType.F32: Multiply<F32>(rows, rowBytes, rowCount, columns, x, xStride, batch, y, yStride); break;
@@ -87,6 +107,7 @@ internal static unsafe class QuantizedMatVec
 
     /// <summary>Any format, any batch: four rows at a time, a tile of columns at a time, dequantised into L1 and multiplied there.</summary>
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TFormat>(byte* rows, long rowBytes, int rowCount, int columns,
         float* x, int xStride, int batch, float* y, int yStride) where TFormat : IWeightFormat
     {

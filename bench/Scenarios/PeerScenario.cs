@@ -1,0 +1,54 @@
+using System.CommandLine;
+using System.Globalization;
+using Retrieval.Runtime;
+using Retrieval.Scenarios.Peers;
+
+namespace Retrieval.Scenarios;
+
+/// <summary>
+/// <c>peer</c>: prefill and decode beside llama.cpp, same GGUF file, same tokens, same number of threads, in turns within
+/// one run, so that a busy machine slows both.
+/// </summary>
+internal static class PeerScenario
+{
+    public static Command Create()
+    {
+        var command = new Command("peer", "Measure prefill and decode beside llama.cpp (npm node-llama-cpp; needs Node.js).");
+        Option<string> model = new("--model", "-m") { Description = "GGUF file", Required = true };
+        Option<string> lengths = new("--lengths") { Description = "Prompt lengths in tokens", DefaultValueFactory = _ => "512,4096" };
+        Option<int> tokens = new("--tokens", "-n") { Description = "Tokens to generate after each prompt", DefaultValueFactory = _ => 64 };
+        Option<int> repeats = new("--repeats", "-r") { Description = "Pairs of measurements; medians are reported", DefaultValueFactory = _ => 3 };
+        Option<int> threads = new("--threads", "-t") { Description = "Threads of either side", DefaultValueFactory = _ => 2 };
+        Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
+        Option<bool> readme = new("--update-readme") { Description = "Write the table into README.md" };
+        foreach (Option option in new Option[] { model, lengths, tokens, repeats, threads, json, readme })
+            command.Options.Add(option);
+
+        command.SetAction(parsed =>
+        {
+            var plan = new PeerPlan(
+                Path.GetFullPath(parsed.GetValue(model)!), ParseLengths(parsed.GetValue(lengths)!),
+                AtLeast(2, parsed.GetValue(tokens), "--tokens"), AtLeast(1, parsed.GetValue(repeats), "--repeats"), AtLeast(1, parsed.GetValue(threads), "--threads"));
+            using var theirs = LlamaCpp.Start(plan.Model, plan.Threads, Console.Error);
+            using var ours = new Ours(plan);
+            PeerResult result = PeerResult.Measure(plan, ours, theirs, Console.Error);
+            string document = result.ToMarkdown();
+            Console.Write(document);
+            ResultFiles.Write($"peer-llama-cpp-{Path.GetFileNameWithoutExtension(plan.Model).ToLowerInvariant()}.md", document);
+            if (parsed.GetValue(readme))
+                ResultFiles.UpdateReadme("peer", result.ToMarkdown());
+            if (parsed.GetValue(json))
+                Console.WriteLine(Report.Json(result));
+        });
+        return command;
+    }
+
+    private static int[] ParseLengths(string text)
+    {
+        int[] lengths = [.. text.Split(',').Select(item => int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : 0)];
+        return lengths.All(n => n >= 16) ? lengths : throw new InputException($"--lengths is '{text}'; give numbers of tokens, 16 or more, such as 512,4096.");
+    }
+
+    private static int AtLeast(int least, int value, string flag) =>
+        value >= least ? value : throw new InputException($"{flag} is {value}; it must be at least {least}.");
+}

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Retrieval.Cli.Flags;
+using Retrieval.Runtime;
+
+namespace Retrieval.Cli.Verbs;
+
+/// <summary><c>retrieval run</c>: a text and a question in, generated text out.</summary>
+internal static class RunVerb
+{
+    public static Command Create(Terminal terminal)
+    {
+        var command = new Command("run", "Read a text, answer a question about it, or continue it.");
+        var prompt = new PromptFlags();
+        var model = new ModelFlags();
+        var policy = new PolicyFlags(fallback: "full");
+        var generation = new GenerationFlags();
+        Option<bool> verbose = Flag.Switch("--verbose", [], "Print timings to standard error");
+        Option<bool> json = Flag.Switch("--json", [], "Print one JSON document as the last line, all else to standard error");
+        prompt.AddTo(command);
+        model.AddTo(command);
+        policy.AddTo(command);
+        generation.AddTo(command);
+        command.Options.Add(verbose);
+        command.Options.Add(json);
+
+        command.SetAction(parsed => Failure.Guard(terminal, () =>
+        {
+            GenerationOptions options = generation.Read(parsed);
+            EngineOptions engineOptions = model.Read(parsed, policy.Read(parsed));
+            PromptInput input = PromptInput.Read(prompt.Prompt(parsed), prompt.File(parsed), terminal);
+
+            using var interrupt = new Interrupt();
+            var total = Stopwatch.StartNew();
+            using Engine engine = Engine.Load(engineOptions);
+            TimeSpan load = total.Elapsed;
+            int[] tokens = prompt.Form(parsed, engine).Whole(input.Document, input.Question);
+            using Session session = engine.NewSession();
+            bool toJson = parsed.GetValue(json);
+            GenerationResult result = Generate(terminal, engine, session, tokens, options, toJson, interrupt.Token);
+
+            if (parsed.GetValue(verbose))
+                Timings.Write(terminal.Error, total.Elapsed, load, result);
+            if (toJson)
+                terminal.WriteJson(RunReport.From(engine, session, result));
+            return result.Finish == FinishReason.Cancelled ? ExitCode.Interrupted : ExitCode.Success;
+        }));
+        return command;
+    }
+
+    private static GenerationResult Generate(
+        Terminal terminal, Engine engine, Session session, int[] tokens, GenerationOptions options, bool json, CancellationToken cancel)
+    {
+        var display = new PrefillDisplay(terminal, "reading");
+        bool started = false;
+        GenerationResult result = TextGenerator.Generate(engine, session, tokens, options, text =>
+        {
+            if (!started)
+                display.Finish();
+            started = true;
+            terminal.Stream(text, json);
+        }, display, cancel);
+        display.Finish();
+        terminal.Stream("\n", json);
+        return result;
+    }
+}
