@@ -48,9 +48,7 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         int tokens = query.Count, firstSeen = window is { } w ? Math.Max(0, position - w + 1) : 0;
         var attention = new ChunkAttention(query.View(), tokens, _config.KvHeads, _config.Group, _config.HeadDim, position, window);
         foreach (DeviceRows rows in _transfer.Stage(state.Store, layer, firstSeen, position))
-        {
             attention.Add(rows.Keys, rows.Values, rows.First, rows.Count);
-        }
         for (int i = 0; i < tokens; i += KvTransfer.BlockRows)
         {
             int count = Math.Min(KvTransfer.BlockRows, tokens - i);
