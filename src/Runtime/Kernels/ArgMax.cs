@@ -32,8 +32,9 @@ internal static unsafe class ArgMax
         int i = 0;
         for (; i <= n - 32; i += 32)
         {
-            most = Vector512.ConditionalSelect(Vector512.GreaterThan(Vector512.Load(x + i), most), Vector512.Load(x + i), most);
-            other = Vector512.ConditionalSelect(Vector512.GreaterThan(Vector512.Load(x + i + 16), other), Vector512.Load(x + i + 16), other);
+            Vector512<float> a = Vector512.Load(x + i), b = Vector512.Load(x + i + 16);
+            most = Vector512.ConditionalSelect(Vector512.GreaterThan(a, most), a, most);
+            other = Vector512.ConditionalSelect(Vector512.GreaterThan(b, other), b, other);
         }
         most = Vector512.ConditionalSelect(Vector512.GreaterThan(other, most), other, most);
         float best = float.NegativeInfinity;

@@ -9,7 +9,7 @@ internal static unsafe class DirectMatVec
 {
     /// <summary>
     /// How far ahead rows are asked for. The hardware stops at pages of 4 KB; measured over matrices far larger than the
-    /// caches, 8 KB was 40 to 90 % faster than none, 2 KB or less hardly.
+    /// caches, 8 KB was 30 to 60 % faster than none (four-bit rows of 576 to 2048 elements, medians), 1 KB at most 10 %.
     /// </summary>
     internal const int PrefetchBytes = 8192;
 

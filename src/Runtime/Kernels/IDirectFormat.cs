@@ -2,15 +2,17 @@ using System.Runtime.Intrinsics;
 
 namespace Retrieval.Runtime.Kernels;
 
-/// <summary>A format whose weights go from memory through registers into a product: what <see cref="DirectMatVec"/> needs to know.</summary>
+/// <summary>
+/// A format whose weights go from memory through registers into a product: what <see cref="DirectMatVec"/> needs to know.
+/// </summary>
 internal unsafe interface IDirectFormat : IWeightFormat
 {
     /// <summary>Elements of a step: a block, or sixteen for formats whose blocks are single elements.</summary>
-    public static abstract int StepSize { get; }
+    static abstract int StepSize { get; }
 
     /// <summary>Bytes of a step.</summary>
-    public static abstract int StepBytes { get; }
+    static abstract int StepBytes { get; }
 
     /// <summary>sum plus, spread over its lanes, the product of a step's weights with x.</summary>
-    public static abstract Vector512<float> MultiplyAdd(byte* weights, float* x, Vector512<float> sum);
+    static abstract Vector512<float> MultiplyAdd(byte* weights, float* x, Vector512<float> sum);
 }

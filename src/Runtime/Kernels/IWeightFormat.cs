@@ -17,6 +17,9 @@ internal unsafe interface IWeightFormat
     /// <summary>The definition, element by element. <paramref name="count"/> is a multiple of the block size.</summary>
     static abstract void DequantizeReference(byte* source, float* destination, int count);
 
-    /// <summary>The same values, bit for bit, sixteen at a time. Callers check <see cref="System.Runtime.Intrinsics.Vector128.IsHardwareAccelerated"/>.</summary>
+    /// <summary>
+    /// The same values, bit for bit, sixteen at a time. Callers check
+    /// <see cref="System.Runtime.Intrinsics.Vector128.IsHardwareAccelerated"/>.
+    /// </summary>
     static abstract void Dequantize(byte* source, float* destination, int count);
 }

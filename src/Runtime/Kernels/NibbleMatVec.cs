@@ -15,7 +15,7 @@ internal static unsafe class NibbleMatVec
 {
     internal static bool IsSupported => Avx512F.IsSupported;
 
-    /// <summary>Longest row: x in the kernel's order lies on the stack.</summary>
+    /// <summary>Longest row: x in the kernel's order lies on the stack, 5 bytes an element with what goes with it.</summary>
     internal const int MaxColumns = 32768;
 
     /// <summary>y[r] = dot(W[r], x) for r in [0, rowCount).</summary>
@@ -129,7 +129,8 @@ internal static unsafe class NibbleMatVec
                 Sse.Prefetch0(ahead);
                 Sse.Prefetch0(ahead + 64);
                 ahead += 144;
-                Vector512<float> x0 = Vector512.Load(x), x1 = Vector512.Load(x + 16), x2 = Vector512.Load(x + 32), x3 = Vector512.Load(x + 48);
+                Vector512<float> x0 = Vector512.Load(x), x1 = Vector512.Load(x + 16);
+                Vector512<float> x2 = Vector512.Load(x + 32), x3 = Vector512.Load(x + 48);
                 s0 = Run32(w0 + at, low, high, x0, x1, x2, x3, d0 + group, s0);
                 s1 = Run32(w1 + at, low, high, x0, x1, x2, x3, d1 + group, s1);
                 s2 = Run32(w2 + at, low, high, x0, x1, x2, x3, d2 + group, s2);

@@ -62,34 +62,38 @@ internal readonly unsafe struct Q6_K : IDirectFormat
 
     public static int StepBytes => 210;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    // Not inlined: four rows of it in one loop are more than the registers hold.
+    [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public static Vector512<float> MultiplyAdd(byte* weights, float* x, Vector512<float> sum)
     {
-        Vector512<float> scales = Lanes.ToSingle(Vector128.Load(weights + 192).AsSByte());
-        Vector512<float> scaled = Half(weights, weights + 128, x, scales, 0, Vector512<float>.Zero);
-        scaled = Half(weights + 64, weights + 160, x + 128, scales, 8, scaled);
-        return Vector512.FusedMultiplyAdd(Vector512.Create(Float16.ToSingle(weights + 208)), scaled, sum);
-    }
-
-    /// <summary>128 elements: four runs of 32, each of two groups.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Half(byte* nibbles, byte* tops, float* x, Vector512<float> scales, int group, Vector512<float> sum)
-    {
-        Vector256<byte> first = Vector256.Load(nibbles), second = Vector256.Load(nibbles + 32), top = Vector256.Load(tops);
+        float* scales = stackalloc float[16];
+        (Lanes.ToSingle(Vector128.Load(weights + 192).AsSByte()) * Vector512.Create(Float16.ToSingle(weights + 208))).Store(scales);
         Vector256<byte> low = Vector256.Create((byte)15), two = Vector256.Create((byte)0x30);
-        sum = Run(first & low | (top.AsUInt16() << 4).AsByte() & two, x, scales, group, sum);
-        sum = Run(second & low | (top.AsUInt16() << 2).AsByte() & two, x + 32, scales, group + 2, sum);
-        sum = Run((first.AsUInt16() >>> 4).AsByte() & low | top & two, x + 64, scales, group + 4, sum);
-        return Run((second.AsUInt16() >>> 4).AsByte() & low | (top.AsUInt16() >>> 2).AsByte() & two, x + 96, scales, group + 6, sum);
+        Vector512<float> other = default;
+        for (int half = 0; half < 2; half++)
+        {
+            Vector256<byte> first = Vector256.Load(weights + half * 64), second = Vector256.Load(weights + half * 64 + 32);
+            Vector256<byte> top = Vector256.Load(weights + 128 + half * 32);
+            // Bits that a shift moves over from the next byte fall to the masks.
+            Run(first & low | (top.AsUInt16() << 4).AsByte() & two, x, scales, ref sum, ref other);
+            Run(second & low | (top.AsUInt16() << 2).AsByte() & two, x + 32, scales + 2, ref sum, ref other);
+            Run((first.AsUInt16() >>> 4).AsByte() & low | top & two, x + 64, scales + 4, ref sum, ref other);
+            Run((second.AsUInt16() >>> 4).AsByte() & low | (top.AsUInt16() >>> 2).AsByte() & two,
+                x + 96, scales + 6, ref sum, ref other);
+            x += 128;
+            scales += 8;
+        }
+        return sum + other;
     }
 
+    /// <summary>Two groups of 16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Run(Vector256<byte> q, float* x, Vector512<float> scales, int group, Vector512<float> sum)
+    private static void Run(Vector256<byte> q, float* x, float* scales, ref Vector512<float> first, ref Vector512<float> second)
     {
         Vector256<sbyte> centred = q.AsSByte() - Vector256.Create((sbyte)32);
-        sum = Vector512.FusedMultiplyAdd(
-            Lanes.ToSingle(centred.GetLower()) * Vector512.Load(x), Vector512.Shuffle(scales, Vector512.Create(group)), sum);
-        return Vector512.FusedMultiplyAdd(
-            Lanes.ToSingle(centred.GetUpper()) * Vector512.Load(x + 16), Vector512.Shuffle(scales, Vector512.Create(group + 1)), sum);
+        first = Vector512.FusedMultiplyAdd(Lanes.ToSingle(centred.GetLower()) * Vector512.Load(x), Vector512.Create(scales[0]), first);
+        second = Vector512.FusedMultiplyAdd(
+            Lanes.ToSingle(centred.GetUpper()) * Vector512.Load(x + 16), Vector512.Create(scales[1]), second);
     }
 }

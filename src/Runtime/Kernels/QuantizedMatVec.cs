@@ -7,7 +7,8 @@ namespace Retrieval.Runtime.Kernels;
 
 /// <summary>
 /// y = W x for small batches, reading quantised rows as they lie in the checkpoint, so that a decode step moves the file's
-/// bytes and no more. Activations and sums are float32: nothing is rounded but by float32 arithmetic.
+/// bytes and no more. Activations and sums are float32: nothing is rounded but by float32 arithmetic. One vector goes to
+/// <see cref="NibbleMatVec"/> or <see cref="DirectMatVec"/> if the format has one; all else through tiles of float32 in L1.
 /// </summary>
 internal static unsafe class QuantizedMatVec
 {
@@ -105,7 +106,7 @@ internal static unsafe class QuantizedMatVec
         }
     }
 
-    /// <summary>Any format, any batch: four rows at a time, a tile of columns at a time, dequantised into L1 and multiplied there.</summary>
+    /// <summary>Any format, any batch: four rows by a tile of columns at a time, dequantised into L1 and multiplied there.</summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TFormat>(byte* rows, long rowBytes, int rowCount, int columns,
@@ -122,8 +123,9 @@ internal static unsafe class QuantizedMatVec
             for (int i = 0; i < columns; i += TileColumns)
             {
                 int length = Math.Min(TileColumns, columns - i);
+                long at = (long)(i / TFormat.BlockSize) * TFormat.BlockBytes;
                 for (int k = 0; k < group; k++)
-                    TFormat.Dequantize(rows + (r + k) * rowBytes + (long)(i / TFormat.BlockSize) * TFormat.BlockBytes, tile + k * Stride, length);
+                    TFormat.Dequantize(rows + (r + k) * rowBytes + at, tile + k * Stride, length);
                 if (group == 4)
                     DotTile.FourRows(tile, Stride, x + i, xStride, length, batch, y + r, yStride);
                 else

@@ -104,5 +104,6 @@ internal static unsafe class WeightFormats
         => reference ? &TFormat.DequantizeReference : &TFormat.Dequantize;
 
     internal static InputException Unknown(TensorType type)
-        => new($"Tensor type {(int)type} is not one this program reads; use a checkpoint in {string.Join(", ", Enum.GetNames<TensorType>())}.");
+        => new($"Tensor type {(int)type} is not one this program reads; use a checkpoint in "
+            + $"{string.Join(", ", Enum.GetNames<TensorType>())}.");
 }

@@ -131,6 +131,7 @@ public sealed unsafe class ElementwiseTests
     private static void Close(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, double relative, double absolute = 1e-36)
     {
         for (int i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs((double)expected[i] - actual[i]) <= relative * Math.Abs(expected[i]) + absolute, $"[{i}] is {actual[i]}, not {expected[i]}.");
+            Assert.True(Math.Abs((double)expected[i] - actual[i]) <= relative * Math.Abs(expected[i]) + absolute,
+                $"[{i}] is {actual[i]}, not {expected[i]}.");
     }
 }

@@ -63,8 +63,8 @@ public sealed unsafe class QuantizedMatVecTests
     }
 
     private static void Check(TensorType type, int firstRow, int rows, int columns, int batch)
-        => Check(type, KernelData.Weights(type, firstRow + rows, columns, rows), KernelData.Normal(batch * columns, columns),
-            firstRow, rows, columns, batch);
+        => Check(type, KernelData.Weights(type, firstRow + rows, columns, rows),
+            KernelData.Normal((batch - 1) * (columns + 3) + columns, columns), firstRow, rows, columns, batch);
 
     private static void Check(TensorType type, byte[] bytes, float[] activations, int firstRow, int rows, int columns, int batch)
     {
@@ -79,8 +79,10 @@ public sealed unsafe class QuantizedMatVecTests
         y.Span.Fill(Untouched);
         expected.Span.Fill(Untouched);
 
-        QuantizedMatVec.MultiplyReference(type, weights.Pointer, rowBytes, firstRow, rows, columns, x.Pointer, columns, batch, expected.Pointer, total);
-        QuantizedMatVec.Multiply(type, weights.Pointer, rowBytes, firstRow, rows, columns, x.Pointer, columns, batch, y.Pointer, total);
+        QuantizedMatVec.MultiplyReference(type, weights.Pointer, rowBytes, firstRow, rows, columns,
+            x.Pointer, columns + 3, batch, expected.Pointer, total);
+        QuantizedMatVec.Multiply(type, weights.Pointer, rowBytes, firstRow, rows, columns,
+            x.Pointer, columns + 3, batch, y.Pointer, total);
 
         for (int r = 0; r < total; r++)
         {
@@ -88,8 +90,9 @@ public sealed unsafe class QuantizedMatVecTests
             for (int b = 0; b < batch; b++)
             {
                 float want = expected.Pointer[b * total + r], have = y.Pointer[b * total + r];
-                double tolerance = r < firstRow ? 0 : 1e-6 * Norm(row.Span) * Norm(x.Span.Slice(b * columns, columns));
-                Assert.True(Math.Abs(want - have) <= tolerance, $"{type} {rows} x {columns}, batch {batch}: y[{b}, {r}] is {have}, not {want}.");
+                double tolerance = r < firstRow ? 0 : 1e-6 * Norm(row.Span) * Norm(x.Span.Slice(b * (columns + 3), columns));
+                Assert.True(Math.Abs(want - have) <= tolerance,
+                    $"{type} {rows} x {columns}, batch {batch}: y[{b}, {r}] is {have}, not {want}.");
             }
         }
     }

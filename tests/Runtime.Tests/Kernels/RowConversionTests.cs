@@ -29,9 +29,11 @@ public sealed unsafe class RowConversionTests
         {
             float value = (float)BitConverter.UInt16BitsToHalf((ushort)i);
             float middle = (value + (float)BitConverter.UInt16BitsToHalf((ushort)(i + 1))) / 2;
-            values.AddRange([value, MathF.BitIncrement(value), MathF.BitDecrement(value), middle, MathF.BitIncrement(middle), MathF.BitDecrement(middle)]);
+            values.AddRange([value, MathF.BitIncrement(value), MathF.BitDecrement(value)]);
+            values.AddRange([middle, MathF.BitIncrement(middle), MathF.BitDecrement(middle)]);
         }
-        values.AddRange([65519.996f, 65520, -65520, 1e30f, float.MaxValue, float.MinValue, float.Epsilon, -float.Epsilon, 2.98e-8f, 2.9802322e-8f]);
+        values.AddRange([65519.996f, 65520, -65520, 1e30f, float.MaxValue, float.MinValue]);
+        values.AddRange([float.Epsilon, -float.Epsilon, 2.98e-8f, 2.9802322e-8f]);
         values.AddRange(KernelData.AnyBits(100_000, 1));
         CheckHalf([.. values]);
     }

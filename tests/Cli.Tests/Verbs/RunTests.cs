@@ -1,0 +1,102 @@
+using System.Text;
+using System.Text.Json;
+using Retrieval.Evaluation;
+using Retrieval.TestKit;
+
+namespace Retrieval.Cli.Tests.Verbs;
+
+/// <summary><c>run</c> with the embedded model, which answers questions about facts in a text.</summary>
+public sealed class RunTests
+{
+    private const string Question = "What is the access code for Maren Vale?";
+    private static readonly string Book = MakeBook();
+
+    [Fact]
+    public void A_question_about_a_file_is_answered()
+    {
+        using var book = new TemporaryFile(Book);
+
+        RetrievalProcess run = RetrievalProcess.Run("run", "-f", book.File, "-p", Question, "-n", "16");
+
+        Assert.Equal(ExitCode.Success, run.ExitCode);
+        Assert.Equal("48213", run.Output.Trim());
+    }
+
+    [Fact]
+    public void Piped_text_is_read_before_the_question()
+    {
+        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--policy", "exact");
+
+        Assert.Equal("48213", run.Output.Trim());
+    }
+
+    [Fact]
+    public void Json_is_the_whole_of_standard_output()
+    {
+        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--json", "--verbose");
+
+        Assert.Equal(ExitCode.Success, run.ExitCode);
+        Assert.Single(run.Output.TrimEnd().Split('\n'));
+        JsonElement report = run.Json;
+        Assert.Equal("48213", report.GetProperty("text").GetString()!.Trim());
+        Assert.Equal(5, report.GetProperty("generated_tokens").GetInt32());
+        Assert.True(report.GetProperty("prompt_tokens").GetInt32() > 1000);
+        Assert.All(["ttft_ms", "ms_per_token", "device_bytes", "host_kv_bytes", "index_bytes", "rss_bytes"],
+            name => Assert.True(report.GetProperty(name).GetDouble() >= 0, name));
+        Assert.True(report.GetProperty("rss_bytes").GetInt64() > 1_000_000);
+        Assert.Equal("stop", report.GetProperty("finish_reason").GetString());
+        Assert.Contains("48213", run.Error);
+        string[] timings = ["total duration:", "load duration:", "prompt eval count:", "prompt eval duration:", "prompt eval rate:", "eval count:", "eval duration:", "eval rate:"];
+        Assert.All(timings, name => Assert.Contains('\n' + name, run.Error));
+    }
+
+    [Fact]
+    public void Raw_text_is_continued_as_the_reference_does()
+    {
+        using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(SharedFiles.RepositoryRoot, "models", "recall-nano", "golden.json")));
+        JsonElement first = golden.RootElement.GetProperty("prompts")[0];
+
+        RetrievalProcess run = RetrievalProcess.Run("run", "--raw", "-p", first.GetProperty("prompt").GetString()!, "-n", "32", "--compute", "float32", "--ignore-eos", "--json");
+
+        Assert.Equal(first.GetProperty("greedy_text").GetString(), run.Json.GetProperty("text").GetString());
+    }
+
+    [Fact]
+    public void A_prompt_that_does_not_fit_is_refused_with_both_numbers()
+    {
+        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "-c", "512", "--json");
+
+        Assert.Equal(ExitCode.ContextOverflow, run.ExitCode);
+        Assert.Contains("512", run.Error);
+        Assert.Matches(@"need [\d,]{5} positions", run.Error);
+        Assert.Empty(run.Output);
+    }
+
+    [Fact]
+    public void A_stop_text_ends_the_answer_and_is_not_part_of_it()
+    {
+        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--stop", "13", "--stop", "nothing");
+
+        Assert.Equal("482", run.Output.Trim());
+    }
+
+    [Fact]
+    public void The_same_seed_draws_the_same_text()
+    {
+        string[] arguments = ["run", "--raw", "-p", "It was a bright morning when", "-n", "24", "--temp", "0.9", "--top-k", "40", "--seed", "7"];
+
+        Assert.Equal(RetrievalProcess.Run(arguments).Output, RetrievalProcess.Run(arguments).Output);
+    }
+
+    private static string MakeBook()
+    {
+        var text = new StringBuilder();
+        foreach (string sentence in Prose.Sentences(seed: 3).Take(120))
+        {
+            if (text.Length > 4000 && !text.ToString().Contains("Maren"))
+                text.Append(" The access code for Maren Vale is 48213.");
+            text.Append(sentence);
+        }
+        return text.ToString();
+    }
+}
