@@ -87,8 +87,8 @@ public sealed class PromptForm(TextTokenizer tokenizer, ChatTemplate? template, 
     /// <summary>Templates write the special tokens that begin and end a conversation by these names.</summary>
     private Dictionary<string, object?> Variables() => new()
     {
-        ["bos_token"] = tokenizer.BosId is int bos ? tokenizer.Decode([bos]) : "",
-        ["eos_token"] = tokenizer.EndIds.Count > 0 ? tokenizer.Decode([tokenizer.EndIds.First()]) : "",
+        ["bos_token"] = tokenizer.BosText ?? "",
+        ["eos_token"] = tokenizer.EosText ?? "",
     };
 
     private static string Join(string? document, string? question) =>
