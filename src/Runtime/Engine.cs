@@ -1,4 +1,5 @@
 using Retrieval.Index;
+using Retrieval.Offload;
 using Retrieval.Runtime.Attention;
 using Retrieval.Runtime.Compute;
 using Retrieval.Runtime.Models;
@@ -17,7 +18,9 @@ public sealed class Engine : IDisposable
 {
     private readonly Checkpoint _checkpoint;
     private readonly WorkerPool _workers;
+    private readonly torch.Device? _device;
     private readonly IDecoderMath _math;
+    private readonly IDecoderAttention _attention;
     private readonly Decoder _decoder;
     private readonly IDisposable _inference;
 
@@ -32,9 +35,31 @@ public sealed class Engine : IDisposable
         _workers = new WorkerPool(options.Threads);
         bool bfloat16 = UsesBFloat16(options.Compute, device);
         Compute = bfloat16 ? ComputeType.BFloat16 : ComputeType.Float32;
-        _math = new HostMath(_workers, bfloat16);
-        IDecoderAttention attention = new HostDecoderAttention(Config, _workers);
-        _decoder = new Decoder(Config, DecoderWeights.From(checkpoint), _math, attention, options.PrefillChunk);
+        try
+        {
+            DecoderWeights weights = DecoderWeights.From(checkpoint);
+            if (device.type == DeviceType.CPU && !options.SeparateDevice)
+            {
+                WeightBytes = checkpoint.Tensors.Values.Sum(tensor => tensor.Bytes);
+                _math = new HostMath(_workers, bfloat16);
+                _attention = new HostDecoderAttention(Config, _workers);
+            }
+            else
+            {
+                _device = device;
+                var uploaded = new DeviceWeights(weights, device, bfloat16, _workers);
+                WeightBytes = uploaded.Bytes;
+                _math = new TorchMath(device, uploaded);
+                _attention = new DeviceDecoderAttention(Config, device, _workers);
+            }
+            _decoder = new Decoder(Config, weights, _math, _attention, options.PrefillChunk);
+        }
+        catch
+        {
+            _workers.Dispose();
+            _inference.Dispose();
+            throw;
+        }
     }
 
     public EngineOptions Options { get; }
@@ -56,7 +81,7 @@ public sealed class Engine : IDisposable
     public int ContextLimit { get; }
 
     /// <summary>Bytes of the weights as the decoder reads them.</summary>
-    public long WeightBytes => _checkpoint.Tensors.Values.Sum(tensor => tensor.Bytes);
+    public long WeightBytes { get; }
 
     /// <summary>Bytes of the checkpoint files.</summary>
     public long FileBytes => _checkpoint.FileBytes;
@@ -65,7 +90,10 @@ public sealed class Engine : IDisposable
     public bool IsEnd(int token) => Tokenizer.EndIds.Contains(token) || Config.EosTokens.Contains(token);
 
     /// <summary>Bytes on the device that do not depend on a session: weights and work buffers.</summary>
-    internal long DeviceBytes => WeightBytes + _math.DeviceBytes;
+    internal long DeviceBytes => WeightBytes + _math.DeviceBytes + _attention.DeviceBytes;
+
+    /// <summary>KV rows moved between host and device by all sessions; all zero on the device <c>cpu</c>.</summary>
+    public KvTransferCounters Transfers => _attention.Transfers;
 
     /// <summary>Opens the checkpoint and puts its weights on the device.</summary>
     /// <exception cref="InputException">The model cannot be read, the device does not exist, an option is out of range.</exception>
@@ -92,7 +120,7 @@ public sealed class Engine : IDisposable
     {
         policy ??= Options.Policy;
         policy.Validate();
-        return new Session(this, _decoder, new SequenceState(Config, policy, Options.KvRows, _workers));
+        return new Session(this, _decoder, new SequenceState(Config, policy, Options.KvRows, _workers, _device));
     }
 
     public void Dispose()

@@ -48,6 +48,9 @@ public sealed record EngineOptions
     /// <summary>Configuration values that replace the file's, by their name in config.json or the GGUF metadata.</summary>
     public IReadOnlyDictionary<string, string> ConfigOverrides { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Treats <c>cpu</c> as a device of its own, with libtorch operations and copied rows: what a GPU runs, for tests.</summary>
+    internal bool SeparateDevice { get; init; }
+
     /// <summary>Throws an <see cref="InputException"/> if a value is out of its range.</summary>
     public void Validate()
     {

@@ -2,6 +2,7 @@ using Retrieval.Index;
 using Retrieval.Offload;
 using Retrieval.Runtime.Models;
 using Retrieval.Runtime.Policies;
+using TorchSharp;
 
 namespace Retrieval.Runtime;
 
@@ -18,16 +19,20 @@ internal sealed class SequenceState : IDisposable
     private readonly WorkerPool _workers;
     private readonly ITokenSelector?[] _selectors;
     private readonly int[] _far;
+    private readonly torch.Device? _device;
+    private readonly DeviceWindow[] _windows;
 
-    public SequenceState(ModelConfig config, RetrievalPolicy policy, RowFormat rows, WorkerPool workers)
-        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows)), workers)
+    /// <param name="device">Where copies of the resident rows are kept; null: host memory is device memory.</param>
+    public SequenceState(ModelConfig config, RetrievalPolicy policy, RowFormat rows, WorkerPool workers, torch.Device? device = null)
+        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows)), workers, device)
     {
     }
 
-    private SequenceState(ModelConfig config, RetrievalPolicy policy, KvStore store, WorkerPool workers)
+    private SequenceState(ModelConfig config, RetrievalPolicy policy, KvStore store, WorkerPool workers, torch.Device? device)
     {
         _config = config;
         _workers = workers;
+        _device = device;
         Policy = policy;
         Store = store;
         _far = new int[config.Layers];
@@ -37,6 +42,9 @@ internal sealed class SequenceState : IDisposable
             if (config.LayerKinds[layer].SlidingWindow is null)
                 _selectors[layer] = policy.CreateSelector(new LayerContext(store, layer, config.Group, policy.Sinks, workers));
         }
+        _windows = device is null ? [] : [.. config.LayerKinds.Select(kind => kind.SlidingWindow is { } window
+            ? new DeviceWindow(store.Layout, device, 0, window)
+            : new DeviceWindow(store.Layout, device, policy.Sinks, policy.Window))];
     }
 
     public RetrievalPolicy Policy { get; }
@@ -48,11 +56,16 @@ internal sealed class SequenceState : IDisposable
 
     public long IndexBytes => _selectors.Sum(selector => selector?.IndexBytes ?? 0);
 
-    /// <summary>Rows that the device holds beside the store: sinks and window.</summary>
-    public int ResidentRows => Math.Min(Length, Policy.Sinks + Policy.Window);
+    /// <summary>Bytes of sinks and windows: copies on a device, or the part of the store that plays their role.</summary>
+    public long ResidentBytes => _device is null
+        ? Math.Min(Length, (long)Policy.Sinks + Policy.Window) * Store.Layout.TokenBytes
+        : _windows.Sum(window => window.Bytes);
 
     /// <summary>The selector of a layer; null for a sliding layer.</summary>
     public ITokenSelector? Selector(int layer) => _selectors[layer];
+
+    /// <summary>The resident rows of a layer, where there is a device of its own.</summary>
+    public DeviceWindow Window(int layer) => _windows[layer];
 
     /// <summary>End of the far rows of a layer when <paramref name="length"/> tokens are there; never below Sinks.</summary>
     public int FarEnd(int length) => Math.Max(Policy.Sinks, length - Policy.Window);
@@ -86,6 +99,8 @@ internal sealed class SequenceState : IDisposable
                 throw new InputException($"The session cannot be rewound from {Length:N0} to {length:N0} tokens: a sliding layer keeps the last {SlidingMargin + window:N0}; read the text again instead.");
         }
         Store.Truncate(length);
+        foreach (DeviceWindow resident in _windows)
+            resident.Truncate(length);
         int far = FarEnd(length) - Policy.Sinks;
         for (int layer = 0; layer < _config.Layers; layer++)
         {
@@ -99,7 +114,7 @@ internal sealed class SequenceState : IDisposable
 
     public SequenceState Fork(RetrievalPolicy policy)
     {
-        var fork = new SequenceState(_config, policy, Store.Fork(), _workers);
+        var fork = new SequenceState(_config, policy, Store.Fork(), _workers, _device);
         for (int layer = 0; layer < _config.Layers; layer++)
             fork.LayerRead(layer, Length);
         fork.Length = Length;
@@ -110,6 +125,8 @@ internal sealed class SequenceState : IDisposable
     {
         foreach (ITokenSelector? selector in _selectors)
             selector?.Dispose();
+        foreach (DeviceWindow window in _windows)
+            window.Dispose();
         Store.Dispose();
     }
 

@@ -33,7 +33,7 @@ public sealed unsafe class Session : IDisposable
     public ReadOnlySpan<float> Logits => _logits.Span(0, _engine.Config.Vocabulary);
 
     public SessionMemory Memory => new(
-        _engine.DeviceBytes + _state.ResidentRows * _state.Store.Layout.TokenBytes, _state.Store.Bytes, _state.IndexBytes);
+        _engine.DeviceBytes + _state.ResidentBytes, _state.Store.Bytes, _state.IndexBytes);
 
     /// <summary>
     /// Reads tokens. All but the last are prefill, with exact attention; the last one is a decode step under the session's

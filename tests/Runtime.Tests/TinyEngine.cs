@@ -15,7 +15,7 @@ internal sealed class TinyEngine : IDisposable
         string path = _folder[gguf ? "model.gguf" : "model"];
         if (gguf)
         {
-            Dictionary<string, object> extra = TinyTokenizer.Gguf();
+            Dictionary<string, object> extra = TinyVocabulary.Gguf();
             foreach ((string key, object value) in metadata ?? new Dictionary<string, object>())
                 extra[key] = value;
             model.WriteGguf(path, extra);
@@ -23,7 +23,7 @@ internal sealed class TinyEngine : IDisposable
         else
         {
             model.WriteSafetensors(path);
-            TinyTokenizer.WriteJson(path);
+            TinyVocabulary.WriteJson(path);
         }
         Engine = Engine.Load(new EngineOptions
         {

@@ -1,3 +1,4 @@
+using Retrieval.Offload;
 using Retrieval.Runtime.Compute;
 
 namespace Retrieval.Runtime.Attention;
@@ -9,6 +10,12 @@ namespace Retrieval.Runtime.Attention;
 /// </summary>
 internal interface IDecoderAttention : IDisposable
 {
+    /// <summary>Bytes of buffers on the device that serve every sequence.</summary>
+    long DeviceBytes { get; }
+
+    /// <summary>Rows moved between host and device; all zero where they are one.</summary>
+    KvTransferCounters Transfers { get; }
+
     /// <summary>Exact attention of a chunk of tokens whose first has <paramref name="position"/>.</summary>
     /// <param name="query">[tokens, heads * headDim], after RoPE, not scaled.</param>
     /// <param name="output">Like <paramref name="query"/>.</param>

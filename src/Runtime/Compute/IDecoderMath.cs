@@ -8,7 +8,7 @@ namespace Retrieval.Runtime.Compute;
 /// </summary>
 internal interface IDecoderMath : IDisposable
 {
-    /// <summary>Bytes of weights and work buffers on the device.</summary>
+    /// <summary>Bytes on the device beside the weights as loaded: work buffers and converted weights.</summary>
     long DeviceBytes { get; }
 
     /// <summary>A buffer of activations, [capacity, width].</summary>

@@ -24,6 +24,9 @@ internal sealed class RotaryAngles
 
     public int Count { get; private set; }
 
+    /// <summary>Changes with every <see cref="Set"/>, so that copies on a device know when they are old.</summary>
+    public long Version { get; private set; }
+
     public float[] Cos { get; private set; } = [];
 
     public float[] Sin { get; private set; } = [];
@@ -44,6 +47,7 @@ internal sealed class RotaryAngles
             Sin = new float[count * half];
         }
         Count = count;
+        Version++;
         for (int i = 0; i < count; i++)
         {
             for (int j = 0; j < half; j++)

@@ -36,6 +36,9 @@ internal sealed unsafe class Rows : IDisposable
     /// <summary>The rows on a device, [Capacity, Width].</summary>
     public torch.Tensor Tensor => _tensor ?? throw new InvalidOperationException("These rows lie in host memory.");
 
+    /// <summary>The rows in use on a device, [Count, Width]; belongs to the current dispose scope.</summary>
+    public torch.Tensor View() => Tensor.narrow(0, 0, Count);
+
     public static Rows OnHost(int capacity, int width)
         => new(capacity, width, (float*)NativeMemory.AlignedAlloc((nuint)((long)capacity * width * sizeof(float)), 64), null);
 

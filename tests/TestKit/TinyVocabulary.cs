@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Retrieval.TestKit;
 
 /// <summary>The smallest tokenizer a model can be loaded with: byte level, one token for each of the first printable characters.</summary>
-public static class TinyTokenizer
+public static class TinyVocabulary
 {
     private static readonly string[] Tokens = [.. Enumerable.Range('!', 32).Select(c => ((char)c).ToString())];
 

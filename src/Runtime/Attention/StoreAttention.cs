@@ -1,0 +1,137 @@
+using System.Runtime.InteropServices;
+using Retrieval.Index;
+using Retrieval.Offload;
+using Retrieval.Runtime.Models;
+using Retrieval.Runtime.Policies;
+
+namespace Retrieval.Runtime.Attention;
+
+/// <summary>
+/// Attention of one token over chosen rows of the host's store: the rows are cut into pieces for the workers, and the partials
+/// of each KV head merged. One step is <see cref="Begin"/>, any number of Add and Select calls, <see cref="Attend"/>, and
+/// <see cref="Merged"/> for every head.
+/// </summary>
+internal sealed unsafe class StoreAttention : IDisposable
+{
+    private const int SmallestPiece = 128;
+    private const int LargestPiece = 4096;
+
+    private readonly ModelConfig _config;
+    private readonly WorkerPool _workers;
+    private readonly Selection _selection;
+    private readonly int _partialFloats;
+    private Piece[] _pieces = new Piece[64];
+    private int _pieceCount;
+    private float* _partials;
+    private int _partialCapacity;
+
+    public StoreAttention(ModelConfig config, WorkerPool workers)
+    {
+        _config = config;
+        _workers = workers;
+        _selection = new Selection(config.KvHeads);
+        ScaledQuery = (float*)NativeMemory.AlignedAlloc((nuint)(config.Heads * config.HeadDim * sizeof(float)), 64);
+        // Whole cache lines, so that two workers never write to the same one.
+        _partialFloats = (AttentionPartial.Floats(config.Group, config.HeadDim) + 15) / 16 * 16;
+    }
+
+    /// <summary>[heads, headDim], the query scaled by 1/√headDim; filled by the caller before it asks for rows.</summary>
+    public float* ScaledQuery { get; }
+
+    /// <summary>No rows are to be read.</summary>
+    public bool IsEmpty => _pieceCount == 0;
+
+    public void Begin() => _pieceCount = 0;
+
+    /// <summary>Rows [first, end) of every KV head.</summary>
+    public void Add(int first, int end)
+    {
+        int size = PieceSize(end - first);
+        for (int head = 0; head < _config.KvHeads; head++)
+        {
+            for (int row = first; row < end; row += size)
+                Add(new Piece(head, row, Math.Min(row + size, end), Selected: false));
+        }
+    }
+
+    /// <summary>Asks the layer's selector for far rows and adds those that it names.</summary>
+    /// <returns>True if it wants every far row, of which none were added.</returns>
+    public bool Select(ITokenSelector selector)
+    {
+        _selection.Clear();
+        selector.Select(new DecodeQuery((nint)ScaledQuery, _config.HeadDim, _config.Group), _selection);
+        if (_selection.All)
+            return true;
+        for (int head = 0; head < _config.KvHeads; head++)
+        {
+            int count = _selection.Rows(head).Length;
+            int size = PieceSize(count);
+            for (int first = 0; first < count; first += size)
+                Add(new Piece(head, first, Math.Min(first + size, count), Selected: true));
+        }
+        return false;
+    }
+
+    /// <summary>Attends to the rows added since <see cref="Begin"/>.</summary>
+    public void Attend(KvStore store, int layer)
+    {
+        Piece[] pieces = _pieces;
+        _workers.For(_pieceCount, 1, (_, begin, end) =>
+        {
+            for (int i = begin; i < end; i++)
+                AttendPiece(store, layer, pieces[i], Partial(i));
+        });
+    }
+
+    /// <summary>The partial over all rows of a KV head; null: it had none. Once for each head, valid until <see cref="Begin"/>.</summary>
+    public AttentionPartial? Merged(int head)
+    {
+        AttentionPartial? merged = null;
+        for (int i = 0; i < _pieceCount; i++)
+        {
+            if (_pieces[i].Head != head)
+                continue;
+            if (merged is { } sum)
+                sum.Merge(Partial(i));
+            else
+                merged = Partial(i);
+        }
+        return merged;
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.AlignedFree(ScaledQuery);
+        NativeMemory.AlignedFree(_partials);
+        _partials = null;
+    }
+
+    /// <summary>A few pieces for each worker, so that none waits long for the last one.</summary>
+    private int PieceSize(int rows) => Math.Clamp(rows * _config.KvHeads / (_workers.Threads * 4), SmallestPiece, LargestPiece);
+
+    private void Add(Piece piece)
+    {
+        if (_pieceCount == _pieces.Length)
+            Array.Resize(ref _pieces, 2 * _pieceCount);
+        _pieces[_pieceCount++] = piece;
+        if (_pieceCount <= _partialCapacity)
+            return;
+        _partialCapacity = _pieces.Length;
+        NativeMemory.AlignedFree(_partials);
+        _partials = (float*)NativeMemory.AlignedAlloc((nuint)(_partialCapacity * _partialFloats * sizeof(float)), 64);
+    }
+
+    private AttentionPartial Partial(int piece) => new(_partials + (long)piece * _partialFloats, _config.Group, _config.HeadDim);
+
+    private void AttendPiece(KvStore store, int layer, Piece piece, AttentionPartial partial)
+    {
+        float* queries = ScaledQuery + (long)piece.Head * _config.Group * _config.HeadDim;
+        if (piece.Selected)
+            HostAttention.Attend(store, layer, piece.Head, _selection.Rows(piece.Head)[piece.First..piece.End], queries, partial);
+        else
+            HostAttention.Attend(store, layer, piece.Head, piece.First, piece.End, queries, partial);
+    }
+
+    /// <summary>Rows of one KV head for one worker: store rows [First, End), or a slice of the head's selection.</summary>
+    private readonly record struct Piece(int Head, int First, int End, bool Selected);
+}
