@@ -59,12 +59,12 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
     /// <summary>Logits to probabilities, in place, or added to <paramref name="sum"/> if there is one.</summary>
     private static void SoftmaxInto(Span<float> logits, Span<float> sum)
     {
-        float max = float.NegativeInfinity, total = 0;
-        fixed (float* first = logits)
-            OnlineSoftmax.Step(first, logits.Length, ref max, ref total);
+        TensorPrimitives.Subtract(logits, TensorPrimitives.Max<float>(logits), logits);
+        TensorPrimitives.Exp(logits, logits);
+        float scale = 1 / TensorPrimitives.Sum<float>(logits);
         if (sum.IsEmpty)
-            TensorPrimitives.Multiply(logits, 1 / total, logits);
+            TensorPrimitives.Multiply(logits, scale, logits);
         else
-            TensorPrimitives.MultiplyAdd(logits, 1 / total, sum, sum);
+            TensorPrimitives.MultiplyAdd(logits, scale, sum, sum);
     }
 }

@@ -17,7 +17,7 @@ public static unsafe class HostAttention
     public static void Attend(KvStore store, int layer, int head, int first, int end, float* queries, AttentionPartial partial)
     {
         float* tile = stackalloc float[TileRows * store.Layout.HeadDim];
-        float* state = stackalloc float[partial.Heads * (TileRows + 1)];
+        float* state = stackalloc float[partial.Heads * (TileRows + OnlineSoftmax.Lanes)];
         var accumulator = new Accumulator(queries, state, partial);
         for (int row = first; row < end; row += TileRows)
         {
@@ -36,7 +36,7 @@ public static unsafe class HostAttention
     {
         int dim = store.Layout.HeadDim;
         float* tile = stackalloc float[TileRows * dim];
-        float* state = stackalloc float[partial.Heads * (TileRows + 1)];
+        float* state = stackalloc float[partial.Heads * (TileRows + OnlineSoftmax.Lanes)];
         var accumulator = new Accumulator(queries, state, partial);
         for (int i = 0; i < rows.Length; i += TileRows)
         {
@@ -51,31 +51,34 @@ public static unsafe class HostAttention
         accumulator.Finish();
     }
 
-    /// <summary>The unnormalised state of a partial while tiles arrive: output sums in place, maxima in LogSumExp, sums apart.</summary>
+    /// <summary>The unnormalised state of a partial while tiles arrive: output sums in place, references in LogSumExp, sums apart.</summary>
     private readonly ref struct Accumulator
     {
         private readonly float* _queries;
         private readonly float* _weights;
-        private readonly float* _sums;
+        private readonly float* _laneSums;
         private readonly AttentionPartial _partial;
 
         public Accumulator(float* queries, float* state, AttentionPartial partial)
         {
             _queries = queries;
             _weights = state;
-            _sums = state + partial.Heads * TileRows;
+            _laneSums = state + partial.Heads * TileRows;
             _partial = partial;
             partial.Clear();
-            new Span<float>(_sums, partial.Heads).Clear();
+            new Span<float>(_laneSums, partial.Heads * OnlineSoftmax.Lanes).Clear();
         }
 
         public void Score(float* keys, int rows)
         {
-            int dim = _partial.Dim;
+            // The softmax takes whole vectors; what is beyond the last row weighs nothing.
+            int dim = _partial.Dim, whole = (rows + OnlineSoftmax.Lanes - 1) / OnlineSoftmax.Lanes * OnlineSoftmax.Lanes;
             TileScores.Compute(keys, rows, dim, _queries, _partial.Heads, _weights, TileRows);
             for (int g = 0; g < _partial.Heads; g++)
             {
-                float rescale = OnlineSoftmax.Step(_weights + g * TileRows, rows, ref _partial.LogSumExp[g], ref _sums[g]);
+                float* weights = _weights + g * TileRows;
+                new Span<float>(weights + rows, whole - rows).Fill(float.NegativeInfinity);
+                float rescale = OnlineSoftmax.Step(weights, whole, ref _partial.LogSumExp[g], _laneSums + g * OnlineSoftmax.Lanes);
                 if (rescale == 1)
                     continue;
                 var output = new Span<float>(_partial.Output + g * dim, dim);
@@ -91,11 +94,12 @@ public static unsafe class HostAttention
             int dim = _partial.Dim;
             for (int g = 0; g < _partial.Heads; g++)
             {
-                if (_sums[g] == 0)
+                float sum = OnlineSoftmax.Sum(_laneSums + g * OnlineSoftmax.Lanes);
+                if (sum == 0)
                     continue;
                 var output = new Span<float>(_partial.Output + g * dim, dim);
-                TensorPrimitives.Multiply(output, 1 / _sums[g], output);
-                _partial.LogSumExp[g] += MathF.Log(_sums[g]);
+                TensorPrimitives.Multiply(output, 1 / sum, output);
+                _partial.LogSumExp[g] += MathF.Log(sum);
             }
         }
     }

@@ -50,11 +50,11 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     private static void AttendBlock(in Block block, float* queries, float* output, float* scratch)
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
-        float* query = scratch, laneSums = query + rows * dim, reference = laneSums + rows * BlockSoftmax.Lanes, accumulated = reference + rows;
+        float* query = scratch, laneSums = query + rows * dim, reference = laneSums + rows * OnlineSoftmax.Lanes, accumulated = reference + rows;
         float* keys = accumulated + rows * padded, keysTransposed = keys + TileKeys * dim, values = keysTransposed + TileKeys * dim;
         float* logits = values + TileKeys * padded;
         GatherQueries(block, queries, query);
-        new Span<float>(laneSums, rows * BlockSoftmax.Lanes).Clear();
+        new Span<float>(laneSums, rows * OnlineSoftmax.Lanes).Clear();
         new Span<float>(reference, rows).Fill(float.NegativeInfinity);
         new Span<float>(accumulated, rows * padded).Clear();
 
@@ -73,7 +73,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
                     float* rowLogits = logits + r * TileKeys;
                     if (masked)
                         Mask(block, row + r, key, rowLogits);
-                    float rescale = BlockSoftmax.Step(rowLogits, TileKeys, ref reference[row + r], laneSums + (row + r) * BlockSoftmax.Lanes);
+                    float rescale = OnlineSoftmax.Step(rowLogits, TileKeys, ref reference[row + r], laneSums + (row + r) * OnlineSoftmax.Lanes);
                     if (rescale != 1)
                         Scale(new Span<float>(accumulated + (row + r) * padded, padded), rescale);
                 }
@@ -126,7 +126,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     {
         for (int row = 0; row < block.Rows; row++)
         {
-            float scale = 1 / BlockSoftmax.Sum(laneSums + row * BlockSoftmax.Lanes);
+            float scale = 1 / OnlineSoftmax.Sum(laneSums + row * OnlineSoftmax.Lanes);
             float* from = accumulated + row * block.PaddedDim;
             float* to = output + ((long)(row / block.Group) * block.Heads + row % block.Group) * block.Dim;
             TensorPrimitives.Multiply(new ReadOnlySpan<float>(from, block.Dim), scale, new Span<float>(to, block.Dim));
@@ -135,7 +135,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = (long)block.Rows * (block.Dim + BlockSoftmax.Lanes + 1 + block.PaddedDim) + TileKeys * (2L * block.Dim + block.PaddedDim + 6);
+        long needed = (long)block.Rows * (block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + TileKeys * (2L * block.Dim + block.PaddedDim + 6);
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);

@@ -1,69 +1,96 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Retrieval.Index.Kernels;
 
 /// <summary>
-/// The running state of a softmax over logits that arrive in pieces (arXiv 1805.02867): maximum and sum of exp(logit − maximum).
+/// The running state of a softmax over logits that arrive in pieces (arXiv 1805.02867). Logits are taken relative to a reference
+/// that moves only when a piece exceeds it by more than <see cref="Slack"/>, so that exponentials need not wait for the piece's
+/// maximum, and sums stay spread over lanes until <see cref="Sum"/>; both matter where thousands of short pieces follow one another.
 /// </summary>
 public static unsafe class OnlineSoftmax
 {
+    /// <summary>Floats of a row's lane sums.</summary>
+    public const int Lanes = 16;
+
+    // exp(8) a token leaves room for 10^34 tokens in a float.
+    private const float Slack = 8;
+
     /// <summary>Reference. As <see cref="Step"/>.</summary>
-    public static float StepReference(float* logits, int count, ref float max, ref float sum)
+    public static float StepReference(float* logits, int count, ref float reference, float* laneSums)
     {
-        float newMax = max;
+        float max = float.NegativeInfinity;
         for (int i = 0; i < count; i++)
-            newMax = MathF.Max(newMax, logits[i]);
-        float rescale = max == newMax ? 1 : float.IsNegativeInfinity(max) ? 0 : VectorExp.Exp(max - newMax);
-        float added = 0;
+            max = MathF.Max(max, logits[i]);
+        float rescale = 1;
+        if (max > reference + Slack || float.IsNegativeInfinity(reference))
+        {
+            rescale = float.IsNegativeInfinity(reference) ? 0 : VectorExp.Exp(reference - max);
+            reference = max;
+            for (int lane = 0; lane < Lanes; lane++)
+                laneSums[lane] *= rescale;
+        }
         for (int i = 0; i < count; i++)
-            added += logits[i] = float.IsNegativeInfinity(newMax) ? 0 : VectorExp.Exp(logits[i] - newMax);
-        (max, sum) = (newMax, sum * rescale + added);
+            laneSums[i % Lanes] += logits[i] = float.IsNegativeInfinity(logits[i]) ? 0 : VectorExp.Exp(logits[i] - reference);
         return rescale;
     }
 
-    /// <summary>Takes in a piece: logits become weights exp(logit − maximum), and the state is brought to the new maximum.</summary>
+    /// <summary>Takes in a piece: logits become weights exp(logit − reference), added to the lane sums.</summary>
     /// <param name="logits">[count]; −∞ marks a masked position. Overwritten with the weights.</param>
-    /// <param name="max">Running maximum; −∞ at the start.</param>
-    /// <param name="sum">Running sum; 0 at the start.</param>
-    /// <returns>What earlier weighted sums must be multiplied with; 1 if the maximum did not change.</returns>
-    public static float Step(float* logits, int count, ref float max, ref float sum)
+    /// <param name="reference">−∞ at the start.</param>
+    /// <param name="laneSums">[<see cref="Lanes"/>]; 0 at the start.</param>
+    /// <returns>What earlier weighted sums must be multiplied with; nearly always 1.</returns>
+    public static float Step(float* logits, int count, ref float reference, float* laneSums)
     {
-        if (!Vector256.IsHardwareAccelerated || count < 16)
-            return StepReference(logits, count, ref max, ref sum);
+        if (!Vector256.IsHardwareAccelerated || count % 16 != 0 || count == 0)
+            return StepReference(logits, count, ref reference, laneSums);
 
-        // The last vector overlaps the one before: harmless for a maximum.
-        Vector512<float> maxima = Vector512.Load(logits + count - 16);
-        int i = 0;
-        for (; i <= count - 16; i += 16)
-            maxima = Vector512.Max(maxima, Vector512.Load(logits + i));
-        float newMax = MathF.Max(max, Largest(maxima));
-        if (float.IsNegativeInfinity(newMax))
-        {
-            new Span<float>(logits, count).Clear();
-            return 1;
-        }
+        Vector512<float> max = Vector512.Load(logits);
+        for (int i = 16; i < count; i += 16)
+            max = Vector512.Max(max, Vector512.Load(logits + i));
+        float rescale = 1;
+        if (Vector512.GreaterThanAny(max, Vector512.Create(reference + Slack)))
+            rescale = MoveReference(max, ref reference, laneSums);
+        else if (float.IsNegativeInfinity(reference))
+            return Nothing(logits, count);
 
-        Vector512<float> shift = Vector512.Create(newMax), total = Vector512<float>.Zero;
-        for (i = 0; i <= count - 16; i += 16)
+        Vector512<float> shift = Vector512.Create(reference), sum = Vector512.Load(laneSums);
+        for (int i = 0; i < count; i += 16)
         {
             Vector512<float> weight = VectorExp.Exp(Vector512.Load(logits + i) - shift);
             weight.Store(logits + i);
-            total += weight;
+            sum += weight;
         }
-        float added = Vector512.Sum(total);
-        for (; i < count; i++)
-            added += logits[i] = VectorExp.Exp(logits[i] - newMax);
-
-        float rescale = max == newMax ? 1 : float.IsNegativeInfinity(max) ? 0 : VectorExp.Exp(max - newMax);
-        (max, sum) = (newMax, sum * rescale + added);
+        sum.Store(laneSums);
         return rescale;
     }
 
-    private static float Largest(Vector512<float> v)
+    /// <summary>Sum of all weights so far.</summary>
+    public static float Sum(float* laneSums)
     {
-        Vector256<float> eight = Vector256.Max(v.GetLower(), v.GetUpper());
-        Vector128<float> four = Vector128.Max(eight.GetLower(), eight.GetUpper());
-        Vector128<float> two = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return MathF.Max(two[0], two[1]);
+        float sum = 0;
+        for (int lane = 0; lane < Lanes; lane++)
+            sum += laneSums[lane];
+        return sum;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static float MoveReference(Vector512<float> max, ref float reference, float* laneSums)
+    {
+        float largest = float.NegativeInfinity;
+        for (int lane = 0; lane < Lanes; lane++)
+            largest = MathF.Max(largest, max[lane]);
+        float rescale = float.IsNegativeInfinity(reference) ? 0 : VectorExp.Exp(reference - largest);
+        reference = largest;
+        for (int lane = 0; lane < Lanes; lane++)
+            laneSums[lane] *= rescale;
+        return rescale;
+    }
+
+    /// <summary>Every position so far is masked.</summary>
+    private static float Nothing(float* logits, int count)
+    {
+        new Span<float>(logits, count).Clear();
+        return 1;
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Retrieval.Index.Kernels;
 
 namespace Retrieval.Runtime.Kernels;
 
@@ -27,7 +28,7 @@ internal static unsafe class SiluMultiply
             for (; i <= n - 16; i += 16)
             {
                 Vector512<float> g = Vector512.Load(gate + i);
-                (g / (Vector512<float>.One + VectorMath.Exp(-g)) * Vector512.Load(up + i)).Store(y + i);
+                (g / (Vector512<float>.One + VectorExp.Exp(-g)) * Vector512.Load(up + i)).Store(y + i);
             }
         }
         ApplyReference(gate + i, up + i, y + i, n - i);

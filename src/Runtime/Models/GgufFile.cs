@@ -1,3 +1,4 @@
+using Retrieval.Runtime.Kernels;
 using System.Numerics;
 
 namespace Retrieval.Runtime.Models;
@@ -103,7 +104,7 @@ internal sealed class GgufFile : IDisposable
         var type = (TensorType)number;
         if (!Enum.IsDefined(type))
             throw new InputException($"{cursor.File}: tensor {name} has type {number}, and the readable types are {string.Join(", ", Enum.GetValues<TensorType>().Select(t => $"{t} ({(int)t})"))}; quantise the model to one of them.");
-        (int blockElements, int blockBytes) = TensorLayout.Block(type);
+        (int blockElements, int blockBytes) = (WeightFormats.BlockSize(type), WeightFormats.BlockBytes(type));
         if (shape[^1] % blockElements != 0)
             throw new InputException($"{cursor.File}: tensor {name} has {shape[^1]} columns, not a multiple of the {blockElements} elements in a block of {type}; the file is damaged.");
 

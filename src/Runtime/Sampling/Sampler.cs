@@ -40,15 +40,10 @@ internal sealed class Sampler
     }
 
     /// <summary>The most likely token; the lowest id among equals.</summary>
-    public static int ArgMax(ReadOnlySpan<float> logits)
+    public static unsafe int ArgMax(ReadOnlySpan<float> logits)
     {
-        int best = 0;
-        for (int i = 1; i < logits.Length; i++)
-        {
-            if (logits[i] > logits[best])
-                best = i;
-        }
-        return best;
+        fixed (float* first = logits)
+            return Kernels.ArgMax.Find(first, logits.Length);
     }
 
     private ReadOnlySpan<float> Penalized(ReadOnlySpan<float> logits)
