@@ -48,11 +48,17 @@ public sealed class PromptForm(TextTokenizer tokenizer, ChatTemplate? template, 
     /// <summary>Token ids that ask a question after <see cref="Head"/>.</summary>
     public int[] Tail(string question) => tokenizer.Encode(TailText(question), addSpecial: false);
 
+    /// <summary>Throws if there is no chat template, without which there are no turns.</summary>
+    public void RequireTemplate()
+    {
+        if (template is null)
+            throw new InputException("The model has no chat template, or it is off, so it cannot chat; use `retrieval run` or a model with a template.");
+    }
+
     /// <summary>A conversation as text, ready for the assistant's answer; the document, if any, belongs to its first message.</summary>
     public string Conversation(string? document, IReadOnlyList<ChatMessage> messages)
     {
-        if (template is null)
-            throw new InputException("The model has no chat template, so it cannot chat; use `retrieval run` or a model with a template.");
+        RequireTemplate();
         if (document is null)
             return Render(messages);
         return position == DocumentPosition.BeforeTurn
@@ -87,8 +93,8 @@ public sealed class PromptForm(TextTokenizer tokenizer, ChatTemplate? template, 
     /// <summary>Templates write the special tokens that begin and end a conversation by these names.</summary>
     private Dictionary<string, object?> Variables() => new()
     {
-        ["bos_token"] = tokenizer.BosId is int bos ? tokenizer.Decode([bos]) : "",
-        ["eos_token"] = tokenizer.EndIds.Count > 0 ? tokenizer.Decode([tokenizer.EndIds.First()]) : "",
+        ["bos_token"] = tokenizer.BosText ?? "",
+        ["eos_token"] = tokenizer.EosText ?? "",
     };
 
     private static string Join(string? document, string? question) =>

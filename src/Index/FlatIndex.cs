@@ -35,7 +35,7 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
         int dim = rows.Dim, group = queries.Length / dim, count = Count;
         if (count == 0 || k <= 0)
             return 0;
-        if (_scores.Length < group * count)
+        if (_scores.Length < group * count || _scratch.Length < count)
         {
             // Headroom, so that a growing context does not reallocate at every step.
             _scores = new float[group * (count + count / 4 + 1024)];

@@ -97,16 +97,19 @@ public sealed unsafe class KvStore : IDisposable
     public void ReleaseBefore(int layer, int row)
     {
         List<KvPage?> pages = _pages[layer];
-        int keep = Math.Min(KvLayout.PageOf(row), pages.Count);
+        int keep = KvLayout.PageOf(Math.Min(row, _length[layer]));
         for (int page = _released[layer] / KvLayout.RowsPerPage; page < keep; page++)
             Drop(layer, page);
         _released[layer] = Math.Max(_released[layer], keep * KvLayout.RowsPerPage);
     }
 
     /// <summary>Forgets the rows from <paramref name="length"/> on, in every layer.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A layer has released the row that would be its last; 0 is always possible.</exception>
     public void Truncate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        if (length > 0)
+            ArgumentOutOfRangeException.ThrowIfLessThan(length, _released.Max());
         for (int layer = 0; layer < Layout.Layers; layer++)
         {
             if (_length[layer] <= length)
@@ -118,6 +121,7 @@ public sealed unsafe class KvStore : IDisposable
                 _pages[layer].RemoveAt(page);
             }
             _length[layer] = length;
+            _released[layer] = Math.Min(_released[layer], length);
         }
     }
 

@@ -77,13 +77,15 @@ internal sealed class SequenceState : IDisposable
     public void LayerStepped(int layer, int length) => Advance(layer, length, prefill: false);
 
     /// <summary>All layers hold <paramref name="length"/> tokens.</summary>
-    public void Complete(int length)
+    public void Complete(int length) => Length = length;
+
+    /// <summary>Gives back what sliding layers no longer need. Not before a piece of text is read to its end: until then it may be undone.</summary>
+    public void ReleasePassed()
     {
-        Length = length;
         for (int layer = 0; layer < _config.Layers; layer++)
         {
             if (_config.LayerKinds[layer].SlidingWindow is { } window)
-                Store.ReleaseBefore(layer, length - window - SlidingMargin);
+                Store.ReleaseBefore(layer, Length - window - SlidingMargin);
         }
     }
 
@@ -93,7 +95,7 @@ internal sealed class SequenceState : IDisposable
     {
         for (int layer = 0; layer < _config.Layers; layer++)
         {
-            if (_config.LayerKinds[layer].SlidingWindow is { } window && Math.Max(0, length - window) < Store.FirstRow(layer))
+            if (length > 0 && _config.LayerKinds[layer].SlidingWindow is { } window && Math.Max(0, length - window) < Store.FirstRow(layer))
                 throw new InputException($"The session cannot be rewound from {Length:N0} to {length:N0} tokens: a sliding layer keeps the last {SlidingMargin + window:N0}; read the text again instead.");
         }
         Store.Truncate(length);

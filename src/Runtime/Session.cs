@@ -59,11 +59,12 @@ public sealed unsafe class Session : IDisposable
             _state.RewindTo(before);
             throw;
         }
+        _state.ReleasePassed();
         _tokens.AddRange(tokens);
     }
 
     /// <summary>Reads tokens with exact attention and returns the log-probability of each one after the first, given those before it.</summary>
-    /// <returns>[tokens − 1], natural logarithms; the first token only conditions the second.</returns>
+    /// <returns>[tokens − 1], natural logarithms; the first token only conditions the second. <see cref="Logits"/> are those after the last.</returns>
     public float[] Score(ReadOnlySpan<int> tokens, CancellationToken cancel = default)
     {
         Check(tokens);
@@ -80,16 +81,18 @@ public sealed unsafe class Session : IDisposable
             _state.RewindTo(before);
             throw;
         }
+        _state.ReleasePassed();
         _tokens.AddRange(tokens);
         return scores;
 
         void Chunk(int first, int count)
         {
             _decoder.StoreHidden(hidden.Data);
-            for (int row = 0; row < count && first + row < scores.Length; row++)
+            for (int row = 0; row < count; row++)
             {
                 _decoder.Logits(row, hidden.Data, _logits.Data);
-                scores[first + row] = LogProbability(Logits, ids[first + row + 1]);
+                if (first + row < scores.Length)
+                    scores[first + row] = LogProbability(Logits, ids[first + row + 1]);
             }
         }
     }

@@ -7,7 +7,7 @@ import { getLlama } from "node-llama-cpp";
 const [modelPath, threads] = [process.argv[2], Number(process.argv[3])];
 const llama = await getLlama({ gpu: false, build: "never", maxThreads: threads, logLevel: "error" });
 const model = await llama.loadModel({ modelPath });
-console.log(JSON.stringify({ ready: true, llama_cpp: llama.llamaCppRelease }));
+console.log(JSON.stringify({ ready: true, llama_cpp: llama.llamaCppRelease.release }));
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const { ids, tokens } = JSON.parse(line);

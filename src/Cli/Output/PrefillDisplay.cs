@@ -9,6 +9,7 @@ namespace Retrieval.Cli;
 internal sealed class PrefillDisplay(Terminal terminal, string what) : IProgress<PrefillProgress>
 {
     private const int BarWidth = 30;
+    private const int ShortPrompt = 1024;
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan Redraw = TimeSpan.FromSeconds(0.1);
 
@@ -19,6 +20,8 @@ internal sealed class PrefillDisplay(Terminal terminal, string what) : IProgress
     /// <summary>Called on the engine's thread.</summary>
     public void Report(PrefillProgress progress)
     {
+        if (progress.Tokens < ShortPrompt)
+            return;
         if (terminal.ErrorIsTerminal)
             Draw(progress);
         else

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Retrieval.Cli.Flags;
+using Retrieval.Evaluation;
 using Retrieval.Runtime;
 
 namespace Retrieval.Cli.Verbs;
@@ -32,8 +33,10 @@ internal static class ChatVerb
 
             using var interrupt = new Interrupt();
             using Engine engine = Engine.Load(engineOptions);
+            PromptForm form = prompt.Form(parsed, engine);
+            form.RequireTemplate();
             using Session session = engine.NewSession();
-            var chat = new Chat(terminal, engine, session, prompt.Form(parsed, engine), document, options);
+            var chat = new Chat(terminal, engine, session, form, document, options);
             return Talk(terminal, chat, engine, interrupt);
         }));
         return command;

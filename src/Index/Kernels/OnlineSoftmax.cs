@@ -13,7 +13,7 @@ public static unsafe class OnlineSoftmax
         float newMax = max;
         for (int i = 0; i < count; i++)
             newMax = MathF.Max(newMax, logits[i]);
-        float rescale = float.IsNegativeInfinity(max) ? 0 : VectorExp.Exp(max - newMax);
+        float rescale = max == newMax ? 1 : float.IsNegativeInfinity(max) ? 0 : VectorExp.Exp(max - newMax);
         float added = 0;
         for (int i = 0; i < count; i++)
             added += logits[i] = float.IsNegativeInfinity(newMax) ? 0 : VectorExp.Exp(logits[i] - newMax);

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Retrieval.Index;
 using Retrieval.Offload;
 
@@ -9,6 +10,7 @@ public sealed record ExactPolicy : RetrievalPolicy
     /// <summary>Tokens read for each KV head beside sinks and window; default 2,048.</summary>
     public int Budget { get; init; } = 2048;
 
+    [JsonIgnore]
     public override string Name => "exact";
 
     public override void Validate()

@@ -29,7 +29,8 @@ public sealed class ProseTests
 
     [Fact]
     public void A_seed_always_makes_the_same_prose() =>
-        Assert.Equal("", string.Concat(Prose.Sentences(seed: 1).Take(3)));
+        // The demo's answers are promised for the texts of its default seed: a change of words must be deliberate.
+        Assert.Equal("There was a crooked trunk in the passage", Prose.Sentences(seed: 1).First()[..40]);
 
     [Fact]
     public void Cut_text_concatenates_to_itself()

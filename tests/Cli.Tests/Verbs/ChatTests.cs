@@ -37,4 +37,13 @@ public sealed class ChatTests
         Assert.Equal(ExitCode.Success, run.ExitCode);
         Assert.Empty(run.Output);
     }
+
+    [Fact]
+    public void Without_a_template_there_is_no_conversation()
+    {
+        RetrievalProcess run = RetrievalProcess.RunWithInput("hello\n", "chat", "--chat-template", "off");
+
+        Assert.Equal(ExitCode.Error, run.ExitCode);
+        Assert.Contains("has no chat template, or it is off", run.Error);
+    }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Retrieval.Runtime.Kernels;
+using Retrieval.TestKit;
 using Xunit;
 
 namespace Retrieval.Runtime.Tests.Kernels;

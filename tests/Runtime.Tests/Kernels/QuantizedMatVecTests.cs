@@ -1,5 +1,6 @@
 using Retrieval.Runtime.Kernels;
 using Retrieval.Runtime.Models;
+using Retrieval.TestKit;
 using Xunit;
 
 namespace Retrieval.Runtime.Tests.Kernels;

@@ -1,4 +1,5 @@
 using Retrieval.Runtime.Kernels;
+using Retrieval.TestKit;
 using Xunit;
 
 namespace Retrieval.Runtime.Tests.Kernels;

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Retrieval.Runtime.Kernels;
 using Retrieval.Runtime.Models;
+using Retrieval.TestKit;
 using Xunit;
 
 namespace Retrieval.Runtime.Tests.Kernels;

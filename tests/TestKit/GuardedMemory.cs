@@ -1,12 +1,12 @@
 using System.Runtime.InteropServices;
 
-namespace Retrieval.Runtime.Tests.Kernels;
+namespace Retrieval.TestKit;
 
 /// <summary>
 /// Native memory that ends exactly at a page that may not be touched, so that a kernel reading or writing one element too many
 /// crashes the test run. Where mmap is not Linux's, ordinary memory.
 /// </summary>
-internal sealed unsafe class GuardedMemory<T> : IDisposable where T : unmanaged
+public sealed unsafe class GuardedMemory<T> : IDisposable where T : unmanaged
 {
     private readonly byte* _base;
     private readonly nuint _mapped;

@@ -1,0 +1,122 @@
+using Retrieval.Index;
+using Retrieval.TestKit;
+using Xunit;
+
+namespace Retrieval.Offload.Tests;
+
+public sealed unsafe class HostPrefillTests
+{
+    /// <summary>Tokens [position, position + count) of a sequence: positions inside, at and across tiles of 64 and pages of 512.</summary>
+    private static readonly (int Position, int Count)[] Chunks =
+        [(0, 1), (0, 7), (1, 1), (0, 65), (63, 2), (40, 130), (510, 5), (500, 77), (1024, 1)];
+
+    public static TheoryData<int, int, int, int?> Shapes
+    {
+        get
+        {
+            var shapes = new TheoryData<int, int, int, int?>();
+            foreach (int dim in (int[])[8, 16, 64, 80, 128])
+            {
+                foreach ((int heads, int kvHeads) in ((int, int)[])[(2, 2), (4, 2), (3, 1)])
+                    shapes.Add(dim, heads, kvHeads, null);
+                shapes.Add(dim, 6, 2, 50);
+            }
+            foreach (int window in (int[])[1, 2, 63, 64, 65, 300, 2000])
+                shapes.Add(16, 4, 2, window);
+            shapes.Add(24, 14, 2, null);
+            return shapes;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void EqualsCausalAttentionByDefinition(int dim, int heads, int kvHeads, int? window)
+    {
+        var kv = new RandomKv(1025, kvHeads, dim, heads);
+        using var workers = new WorkerPool(2);
+        using var prefill = new HostPrefill(workers);
+        foreach ((int position, int count) in Chunks)
+        {
+            using var store = new KvStore(kv.Layout());
+            kv.Append(store, 0, 0, position + count);
+            Check(prefill, store, kv, position, count, heads, kvHeads, dim, window);
+        }
+    }
+
+    /// <summary>A chunk of several blocks of queries, with groups that do not divide a block.</summary>
+    [Theory]
+    [InlineData(14, 2, null)]
+    [InlineData(5, 1, 100)]
+    public void LongChunksAreCutIntoBlocks(int heads, int kvHeads, int? window)
+    {
+        const int Count = 450;
+        var kv = new RandomKv(100 + Count, kvHeads, 16);
+        using var workers = new WorkerPool(3);
+        using var prefill = new HostPrefill(workers);
+        using KvStore store = kv.Store();
+        Check(prefill, store, kv, 100, Count, heads, kvHeads, 16, window);
+    }
+
+    /// <summary>Odd chunks, each appended and then attended, as prefill does it: the rows after a chunk are not there yet.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData(33)]
+    public void OddChunksFollowOneAnother(int? window)
+    {
+        var kv = new RandomKv(700, 2, 16);
+        using var workers = new WorkerPool(2);
+        using var prefill = new HostPrefill(workers);
+        using var store = new KvStore(kv.Layout());
+        int position = 0;
+        foreach (int count in RandomData.Portions(700, 150, 3))
+        {
+            kv.Append(store, 0, position, count);
+            Check(prefill, store, kv, position, count, 4, 2, 16, window);
+            position += count;
+        }
+    }
+
+    /// <summary>Pages that a sliding layer released are never touched.</summary>
+    [Fact]
+    public void ReleasedRowsAreNotRead()
+    {
+        var kv = new RandomKv(1100, 1, 16);
+        using var workers = new WorkerPool(1);
+        using var prefill = new HostPrefill(workers);
+        using KvStore store = kv.Store();
+        store.ReleaseBefore(0, 1024);
+        Check(prefill, store, kv, 1073, 27, 2, 1, 16, 50);
+    }
+
+    private static void Check(HostPrefill prefill, KvStore store, RandomKv kv, int position, int count, int heads, int kvHeads, int dim, int? window)
+    {
+        float[] queries = RandomData.Normal(count * heads * dim, position + count, 2);
+        using var guarded = new GuardedMemory<float>(queries);
+        using var output = new GuardedMemory<float>(queries.Length);
+        output.Span.Fill(float.NaN);
+        prefill.Attend(store, 0, position, count, heads, window, guarded.Pointer, output.Pointer);
+        var scaled = new float[dim];
+        // A few tokens of a long chunk say as much as all of them.
+        for (int token = 0; token < count; token += count > 200 ? 13 : 1)
+        {
+            int end = position + token + 1, first = window is { } w ? Math.Max(0, end - w) : 0;
+            int[] rows = [.. Enumerable.Range(first, end - first)];
+            for (int head = 0; head < heads; head++)
+            {
+                int at = (token * heads + head) * dim;
+                for (int i = 0; i < dim; i++)
+                    scaled[i] = queries[at + i] / MathF.Sqrt(dim);
+                double[] expected = kv.Attend(scaled, head / (heads / kvHeads), rows).Output;
+                for (int i = 0; i < dim; i++)
+                {
+                    if (!(Math.Abs(expected[i] - output.Span[at + i]) <= 2e-5))
+                        Assert.Fail($"Token {position + token}, head {head}, element {i}: {output.Span[at + i]} where {expected[i]} is right.");
+                }
+            }
+        }
+        if (count <= 200)
+            return;
+        foreach (float value in output.Span)
+            Assert.True(float.IsFinite(value));
+    }
+}

@@ -1,0 +1,54 @@
+using Retrieval.Runtime.Policies;
+using Retrieval.TestKit;
+using Xunit;
+
+namespace Retrieval.Runtime.Tests;
+
+/// <summary>Logits and how to compare them.</summary>
+internal static class Logits
+{
+    public static string RecallNano { get; } = Path.Combine(SharedFiles.RepositoryRoot, "models", "recall-nano");
+
+    public static Engine LoadRecallNano(int chunk = 1024, int threads = 2)
+        => Engine.Load(new EngineOptions { Model = RecallNano, Compute = ComputeType.Float32, PrefillChunk = chunk, Threads = threads });
+
+    /// <summary>Logits after a prompt in a session of its own, and after each further token.</summary>
+    public static float[][] Of(Engine engine, RetrievalPolicy policy, ReadOnlySpan<int> prompt, params ReadOnlySpan<int> steps)
+    {
+        using Session session = engine.NewSession(policy);
+        session.Append(prompt);
+        List<float[]> all = [session.Logits.ToArray()];
+        foreach (int token in steps)
+        {
+            session.Append([token]);
+            all.Add(session.Logits.ToArray());
+        }
+        return [.. all];
+    }
+
+    public static double Distance(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+    {
+        Assert.Equal(a.Length, b.Length);
+        double largest = 0;
+        for (int i = 0; i < a.Length; i++)
+        {
+            double difference = Math.Abs(a[i] - b[i]);
+            largest = difference <= largest ? largest : difference; // a NaN stays
+        }
+        return largest;
+    }
+
+    public static void AssertNear(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, double tolerance, string where)
+    {
+        double distance = Distance(expected, actual);
+        Assert.True(distance <= tolerance, $"{where}: logits differ by {distance:g3}, allowed {tolerance:g3}");
+    }
+
+    /// <summary>Near, and the most likely token is the same, or as likely to within the tolerance.</summary>
+    public static void AssertNear(double[] expected, ReadOnlySpan<float> actual, double tolerance, string where)
+    {
+        AssertNear(Array.ConvertAll(expected, x => (float)x), actual, tolerance, where);
+        int chosen = Runtime.Sampling.Sampler.ArgMax(actual);
+        Assert.True(expected[chosen] >= expected.Max() - 2 * tolerance, $"{where}: token {chosen} is not the most likely one");
+    }
+}
