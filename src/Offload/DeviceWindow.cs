@@ -130,7 +130,7 @@ public sealed class DeviceWindow : IDisposable
     {
         int wanted = RingStart(Length);
         if (_first > wanted || _rows is null)
-            throw new InvalidOperationException($"The device window lacks rows {wanted} to {_first} of {Length}; refill it after a rewind.");
+            throw new InvalidOperationException($"The window lacks rows {wanted} to {_first} of {Length}; refill it after a rewind.");
         using DisposeScope scope = torch.NewDisposeScope();
         return _rows.select(0, part).narrow(1, 0, Count).MoveToOuterDisposeScope();
     }

@@ -33,7 +33,7 @@ internal sealed unsafe class DeviceWeights : IDisposable
         {
             Dispose();
             throw new InputException(
-                $"The weights do not fit in the memory of {device}: it was full after {Bytes:N0} bytes; use --device cpu or a smaller model.", e);
+                $"The weights do not fit in the memory of {device}: full after {Bytes:N0} bytes; use --device cpu or a smaller model.", e);
         }
         catch
         {

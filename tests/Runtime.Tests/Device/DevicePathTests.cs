@@ -48,7 +48,9 @@ public abstract class DevicePathTests : DeviceComparison
     [MemberData(nameof(Policies))]
     public void RewindAndFork(string policy)
     {
-        const string Sliding = """{"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 20, "use_sliding_window": true}""";
+        const string Sliding = """
+            {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 20, "use_sliding_window": true}
+            """;
         (Engine host, Engine device) = Load(Write(new TinyModel { Family = "smollm3", ExtraConfig = Sliding }), 32);
         using (host)
         using (device)
@@ -123,7 +125,8 @@ public abstract class DevicePathTests : DeviceComparison
     {
         string path = Folder["q8.gguf"];
         var model = new TinyModel { Tied = false, Vocabulary = 300 };
-        TinyGguf.Write(path, model.GgufMetadata().Concat(TinyTokenizer.Pieces()).ToDictionary(), [.. model.GgufTensors().Select(QuantisedTensor.Q8)]);
+        Dictionary<string, object> metadata = model.GgufMetadata().Concat(TinyTokenizer.Pieces()).ToDictionary();
+        TinyGguf.Write(path, metadata, [.. model.GgufTensors().Select(QuantisedTensor.Q8)]);
         AssertSame(path, prompt: 60, chunk: 32, "exact");
     }
 
