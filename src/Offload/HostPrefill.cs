@@ -27,16 +27,13 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     {
         int kvHeads = store.Layout.KvHeads, group = heads / kvHeads, blockTokens = Math.Max(1, BlockRows / group);
         int blocks = (tokens + blockTokens - 1) / blockTokens;
-        workers.For(blocks * kvHeads, 1, (worker, begin, end) =>
+        workers.For(blocks * kvHeads, 1, (worker, unit, _) =>
         {
-            for (int unit = begin; unit < end; unit++)
-            {
-                // Later blocks see more keys: taken first, so that the workers finish together.
-                int block = blocks - 1 - unit / kvHeads, kvHead = unit % kvHeads, first = block * blockTokens;
-                var shape = new Block(store, layer, kvHead, position + first, Math.Min(blockTokens, tokens - first), group, heads, window);
-                long offset = ((long)first * heads + kvHead * group) * store.Layout.HeadDim;
-                AttendBlock(shape, queries + offset, output + offset, Scratch(worker, shape));
-            }
+            // Later blocks see more keys: taken first, so that the workers finish together.
+            int block = blocks - 1 - unit / kvHeads, kvHead = unit % kvHeads, first = block * blockTokens;
+            var shape = new Block(store, layer, kvHead, position + first, Math.Min(blockTokens, tokens - first), group, heads, window);
+            long offset = ((long)first * heads + kvHead * group) * store.Layout.HeadDim;
+            AttendBlock(shape, queries + offset, output + offset, Scratch(worker, shape));
         });
     }
 

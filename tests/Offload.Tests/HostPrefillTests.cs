@@ -45,13 +45,15 @@ public sealed unsafe class HostPrefillTests
 
     /// <summary>A chunk of several blocks of queries, with groups that do not divide a block.</summary>
     [Theory]
-    [InlineData(14, 2, null)]
-    [InlineData(5, 1, 100)]
-    public void LongChunksAreCutIntoBlocks(int heads, int kvHeads, int? window)
+    [InlineData(1, 14, 2, null)]
+    [InlineData(3, 14, 2, null)]
+    [InlineData(1, 5, 1, 100)]
+    [InlineData(2, 5, 1, 100)]
+    public void LongChunksAreCutIntoBlocks(int threads, int heads, int kvHeads, int? window)
     {
         const int Count = 450;
         var kv = new RandomKv(100 + Count, kvHeads, 16);
-        using var workers = new WorkerPool(3);
+        using var workers = new WorkerPool(threads);
         using var prefill = new HostPrefill(workers);
         using KvStore store = kv.Store();
         Check(prefill, store, kv, 100, Count, heads, kvHeads, 16, window);

@@ -9,7 +9,7 @@ internal static class Logits
 {
     public static string RecallNano { get; } = Path.Combine(SharedFiles.RepositoryRoot, "models", "recall-nano");
 
-    public static Engine LoadRecallNano(int chunk = 1024, int threads = 2)
+    public static Engine LoadRecallNano(int chunk = 1024, int threads = 1)
         => Engine.Load(new EngineOptions { Model = RecallNano, Compute = ComputeType.Float32, PrefillChunk = chunk, Threads = threads });
 
     /// <summary>Logits after a prompt in a session of its own, and after each further token.</summary>

@@ -109,7 +109,7 @@ public sealed class SessionTests
         int[] before = RandomData.Tokens(25, Model.Vocabulary, 1), tokens = RandomData.Tokens(60, Model.Vocabulary, 2);
         // Streaming, to see that scores are exact all the same.
         using Session scored = tiny.Engine.NewSession(new StreamingPolicy { Sinks = 1, Window = 2 }), stepped = tiny.Engine.NewSession();
-        scored.Append(before);
+        scored.Score(before);
         stepped.Append(before);
         float[] scores = scored.Score(tokens);
         Assert.Equal(59, scores.Length);

@@ -21,9 +21,12 @@ internal sealed class PrefillWork(ModelConfig config, int start, int tokens, boo
         double keysAndValues = 2.0 * config.Hidden * keyWidth * count;
         if (layer == config.Layers - 1 && !wholeLastLayer)
             return keysAndValues;
-        double keys = position + count / 2.0;
-        if (config.LayerKinds[layer].SlidingWindow is { } window)
-            keys = Math.Min(keys, window);
-        return keysAndValues + count * (2.0 * config.Hidden * queryWidth + 3.0 * config.Hidden * config.Ffn + 2.0 * queryWidth * keys);
+        double attention = 2.0 * queryWidth * (Keys(position + count) - Keys(position));
+        return keysAndValues + attention + count * (2.0 * config.Hidden * queryWidth + 3.0 * config.Hidden * config.Ffn);
+
+        // Keys that the first tokens meet together; differences of it add up, whatever the chunks.
+        double Keys(double tokens) => config.LayerKinds[layer].SlidingWindow is { } window && tokens > window
+            ? window * (window + 1.0) / 2 + (tokens - window) * window
+            : tokens * (tokens + 1) / 2;
     }
 }

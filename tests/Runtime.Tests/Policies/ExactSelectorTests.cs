@@ -43,7 +43,9 @@ public sealed class ExactSelectorTests : TokenSelectorTests
         double[] error = [.. ((int[])[1, 64, 600]).Select(budget =>
             Logits.Distance(full, Logits.Of(engine, new ExactPolicy { Sinks = 4, Window = 16, Budget = budget }, tokens)[0]))];
         double none = Logits.Distance(full, Logits.Of(engine, new StreamingPolicy { Sinks = 4, Window = 16 }, tokens)[0]);
-        Assert.True(error[1] < none && error[2] < error[1] && error[2] < error[0], $"errors {none:g3}, {string.Join(", ", error.Select(e => e.ToString("g3")))}");
+        Assert.True(
+            error[0] < none && error[1] < error[0] / 10 && error[2] < error[0] / 10,
+            $"streaming {none:g3}, then {string.Join(", ", error.Select(e => e.ToString("g3")))}");
     }
 
     private double[] Weights(int head, int far)
