@@ -45,7 +45,8 @@ public sealed class DeviceWindow : IDisposable
     /// <summary>Bytes on the device.</summary>
     public long Bytes => 2L * _layout.KvHeads * _capacity * _layout.HeadDim * sizeof(ushort);
 
-    /// <summary>Keys of the rows held, [kvHeads, Count, headDim], float16, in no particular order; belongs to the current dispose scope.</summary>
+    /// <summary>Keys of the rows held, in no particular order.</summary>
+    /// <returns>[kvHeads, Count, headDim], float16; belongs to the current dispose scope.</returns>
     public torch.Tensor Keys() => Held(0);
 
     /// <summary>Values in the order of <see cref="Keys"/>.</summary>
@@ -127,8 +128,9 @@ public sealed class DeviceWindow : IDisposable
 
     private torch.Tensor Held(int part)
     {
-        if (_first > RingStart(Length) || _rows is null)
-            throw new InvalidOperationException($"The device window of {Length} rows lacks rows {RingStart(Length)} to {_first}; it must be refilled after a rewind.");
+        int wanted = RingStart(Length);
+        if (_first > wanted || _rows is null)
+            throw new InvalidOperationException($"The window lacks rows {wanted} to {_first} of {Length}; refill it after a rewind.");
         using DisposeScope scope = torch.NewDisposeScope();
         return _rows.select(0, part).narrow(1, 0, Count).MoveToOuterDisposeScope();
     }

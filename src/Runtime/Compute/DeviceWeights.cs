@@ -32,7 +32,8 @@ internal sealed unsafe class DeviceWeights : IDisposable
         catch (ExternalException e) when (e.Message.Contains("out of memory", StringComparison.OrdinalIgnoreCase))
         {
             Dispose();
-            throw new InputException($"The weights do not fit in the memory of {device}: it was full after {Bytes:N0} bytes; use --device cpu or a smaller model.", e);
+            throw new InputException(
+                $"The weights do not fit in the memory of {device}: full after {Bytes:N0} bytes; use --device cpu or a smaller model.", e);
         }
         catch
         {

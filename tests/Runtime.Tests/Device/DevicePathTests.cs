@@ -1,8 +1,7 @@
-using System.Numerics.Tensors;
 using Retrieval.Offload;
 using Retrieval.Runtime.Policies;
-using Retrieval.Runtime.Sampling;
 using Retrieval.Runtime.Tests.Text;
+using Retrieval.Runtime.Torch;
 using Retrieval.TestKit;
 using TorchSharp;
 using Xunit;
@@ -13,14 +12,8 @@ namespace Retrieval.Runtime.Tests.Device;
 /// What a GPU runs equals what the processor runs: logits of prompts and of generated tokens, for every policy and kind of layer,
 /// through rewinds and forks. Sinks and window are small and chunks odd, so that rings wrap and blocks meet.
 /// </summary>
-public abstract class DevicePathTests : IDisposable
+public abstract class DevicePathTests : DeviceComparison
 {
-    // Of the largest logit. Rounding noise of 1e-6 turns an element of a stored 16-bit row up or down here and there; the
-    // processor path alone moves by as much (1.3e-3 of logits up to 15 in recall-nano) when the prompt is cut into other chunks.
-    private const float Tolerance = 1e-3f;
-
-    private readonly TemporaryFolder _folder = new();
-
     public static TheoryData<string> Policies => ["full", "streaming", "exact"];
 
     /// <summary>Family, GGUF (rope over adjacent pairs for llama) or not, further keys of config.json.</summary>
@@ -39,21 +32,26 @@ public abstract class DevicePathTests : IDisposable
 
     /// <summary>Earlier rows and the rows of a chunk are both more than one block.</summary>
     [SkippableFact]
-    public void ManyBlocks() => AssertSame(RecallNano, prompt: 2 * KvTransfer.BlockRows + 700, chunk: KvTransfer.BlockRows + 400, "exact");
+    public void ManyBlocks()
+        => AssertSame(RecallNano, prompt: 2 * KvTransfer.BlockRows + 700, chunk: KvTransfer.BlockRows + 400, "exact");
 
     [SkippableTheory]
     [MemberData(nameof(Models))]
     public void Families(string family, bool gguf, string extra)
     {
-        string model = Write(new TinyModel { Family = family, AttentionBias = family is "llama" && !gguf, Tied = !gguf, Vocabulary = 300, ExtraConfig = extra }, gguf);
-        AssertSame(model, prompt: 120, chunk: 50);
+        bool bias = family is "llama" && !gguf;
+        var model = new TinyModel { Family = family, AttentionBias = bias, Tied = !gguf, Vocabulary = 300, ExtraConfig = extra };
+        AssertSame(Write(model, gguf), prompt: 120, chunk: 50);
     }
 
     [SkippableTheory]
     [MemberData(nameof(Policies))]
     public void RewindAndFork(string policy)
     {
-        (Engine host, Engine device) = Load(Write(new TinyModel { ExtraConfig = """{"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 20, "use_sliding_window": true}""", Family = "smollm3" }), 32);
+        const string Sliding = """
+            {"layer_types": ["sliding_attention", "full_attention"], "sliding_window": 20, "use_sliding_window": true}
+            """;
+        (Engine host, Engine device) = Load(Write(new TinyModel { Family = "smollm3", ExtraConfig = Sliding }), 32);
         using (host)
         using (device)
         {
@@ -101,7 +99,8 @@ public abstract class DevicePathTests : IDisposable
             expected.Append(Tokens(60, 48));
             actual.Append(Tokens(60, 48));
             using var cancel = new CancellationTokenSource();
-            Assert.Throws<OperationCanceledException>(() => actual.Append(Tokens(90, 48, seed: 2), new CancelAt(0.3, cancel), cancel.Token));
+            int[] cancelled = Tokens(90, 48, seed: 2);
+            Assert.Throws<OperationCanceledException>(() => actual.Append(cancelled, new CancelAt(0.3, cancel), cancel.Token));
             int[] more = Tokens(50, 48, seed: 3);
             expected.Append(more);
             actual.Append(more);
@@ -124,9 +123,10 @@ public abstract class DevicePathTests : IDisposable
     [SkippableFact]
     public void QuantisedWeightsAreWidened()
     {
-        string path = _folder["q8.gguf"];
+        string path = Folder["q8.gguf"];
         var model = new TinyModel { Tied = false, Vocabulary = 300 };
-        TinyGguf.Write(path, model.GgufMetadata().Concat(TinyTokenizer.Pieces()).ToDictionary(), [.. model.GgufTensors().Select(QuantisedTensor.Q8)]);
+        Dictionary<string, object> metadata = model.GgufMetadata().Concat(TinyTokenizer.Pieces()).ToDictionary();
+        TinyGguf.Write(path, metadata, [.. model.GgufTensors().Select(QuantisedTensor.Q8)]);
         AssertSame(path, prompt: 60, chunk: 32, "exact");
     }
 
@@ -142,7 +142,8 @@ public abstract class DevicePathTests : IDisposable
             expected.Append(prompt);
             actual.Append(prompt);
             float[] reference = expected.Logits.ToArray(), logits = actual.Logits.ToArray();
-            Assert.InRange(RootMeanSquare([.. reference.Zip(logits, (a, b) => a - b)]), 0, 0.05 * RootMeanSquare(reference));
+            float[] difference = [.. reference.Zip(logits, (a, b) => a - b)];
+            Assert.InRange(RootMeanSquare(difference), 0, 0.05 * RootMeanSquare(reference));
         }
     }
 
@@ -186,81 +187,6 @@ public abstract class DevicePathTests : IDisposable
         }
     }
 
-    public void Dispose() => _folder.Dispose();
-
-    /// <summary>The options that put an engine on the device under test; skips where there is none.</summary>
-    protected abstract EngineOptions OnDevice(EngineOptions options);
-
-    private static string RecallNano => Path.Combine(SharedFiles.RepositoryRoot, "models", "recall-nano");
-
-    private static RetrievalPolicy Small(string policy) => policy switch
-    {
-        "full" => new FullPolicy { Sinks = 4, Window = 23 },
-        "streaming" => new StreamingPolicy { Sinks = 4, Window = 23 },
-        _ => new ExactPolicy { Sinks = 4, Window = 23, Budget = 12 },
-    };
-
-    private static int[] Tokens(int count, int vocabulary, int seed = 1)
-    {
-        var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => random.Next(vocabulary))];
-    }
-
-    private static double RootMeanSquare(float[] values) => Math.Sqrt(values.Average(v => (double)v * v));
-
-    private static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        float tolerance = Tolerance * Math.Max(1, MathF.Abs(TensorPrimitives.MaxMagnitude(expected)));
-        for (int i = 0; i < expected.Length; i++)
-            Assert.InRange(actual[i], expected[i] - tolerance, expected[i] + tolerance);
-    }
-
-    private string Write(TinyModel model, bool gguf = false)
-    {
-        if (gguf)
-        {
-            model.WriteGguf(_folder["model.gguf"], TinyTokenizer.Pieces());
-            return _folder["model.gguf"];
-        }
-        model.WriteSafetensors(_folder["model"]);
-        File.WriteAllText(_folder["model/tokenizer.json"], TinyTokenizer.ByteLevel().ToJsonString());
-        return _folder["model"];
-    }
-
-    private (Engine Host, Engine Device) Load(string model, int chunk, ComputeType compute = ComputeType.Float32)
-    {
-        var options = new EngineOptions { Model = model, Compute = compute, PrefillChunk = chunk, Threads = 2 };
-        EngineOptions onDevice = OnDevice(options);
-        return (Engine.Load(options), Engine.Load(onDevice));
-    }
-
-    private void AssertSame(string model, int prompt, int chunk, params string[] policies)
-    {
-        (Engine host, Engine device) = Load(model, chunk);
-        using (host)
-        using (device)
-        {
-            int[] tokens = Tokens(prompt, host.Config.Vocabulary);
-            foreach (string policy in policies is [] ? ["full", "streaming", "exact"] : policies)
-            {
-                using Session expected = host.NewSession(Small(policy)), actual = device.NewSession(Small(policy));
-                expected.Append(tokens);
-                actual.Append(tokens);
-                for (int i = 0; i < 8; i++)
-                {
-                    AssertClose(expected.Logits, actual.Logits);
-                    int token = Sampler.ArgMax(expected.Logits);
-                    expected.Append([token]);
-                    actual.Append([token]);
-                }
-                expected.Append(tokens.AsSpan(0, 60));
-                actual.Append(tokens.AsSpan(0, 60));
-                AssertClose(expected.Logits, actual.Logits);
-            }
-        }
-    }
-
     private sealed class CancelAt(double fraction, CancellationTokenSource source) : IProgress<PrefillProgress>
     {
         public void Report(PrefillProgress value)
@@ -282,7 +208,8 @@ public sealed class CudaDeviceTests : DevicePathTests
 {
     protected override EngineOptions OnDevice(EngineOptions options)
     {
-        Skip.IfNot(Runtime.Torch.LibtorchLoader.Load().CudaAvailable, "libtorch sees no CUDA device (a CUDA build belongs in the folder libtorch beside the tests).");
+        bool available = LibtorchLoader.Load().CudaAvailable;
+        Skip.IfNot(available, "libtorch sees no CUDA device (a CUDA build belongs in the folder libtorch beside the tests).");
         return options with { Device = "cuda" };
     }
 }
