@@ -71,7 +71,9 @@ public sealed unsafe class Session : IDisposable
         int[] ids = tokens.ToArray();
         var scores = new float[Math.Max(0, ids.Length - 1)];
         int before = Length;
+        int vocabulary = _engine.Config.Vocabulary;
         using var hidden = new HostBuffer((long)_decoder.Chunk * _engine.Config.Hidden);
+        using var logits = new HostBuffer((long)Decoder.LogitRows * vocabulary);
         try
         {
             _decoder.Prefill(_state, tokens, Chunk, null, cancel);
@@ -88,11 +90,14 @@ public sealed unsafe class Session : IDisposable
         void Chunk(int first, int count)
         {
             _decoder.StoreHidden(hidden.Data);
-            for (int row = 0; row < count; row++)
+            for (int row = 0; row < count; row += Decoder.LogitRows)
             {
-                _decoder.Logits(row, hidden.Data, _logits.Data);
-                if (first + row < scores.Length)
-                    scores[first + row] = LogProbability(Logits, ids[first + row + 1]);
+                int some = Math.Min(Decoder.LogitRows, count - row), token = first + row;
+                _decoder.Logits(row, some, hidden.Data, logits.Data);
+                for (int i = 0; i < some && token + i < scores.Length; i++)
+                    scores[token + i] = LogProbability(logits.Span((long)i * vocabulary, vocabulary), ids[token + i + 1]);
+                if (token + some == ids.Length)
+                    logits.Span((some - 1L) * vocabulary, vocabulary).CopyTo(_logits.Span(0, vocabulary));
             }
         }
     }

@@ -10,6 +10,9 @@ namespace Retrieval.Runtime.Models;
 /// </summary>
 internal sealed unsafe class Decoder : IDisposable
 {
+    /// <summary>Most tokens of one call of <see cref="Logits"/>: so many share one pass over the head's weights.</summary>
+    public const int LogitRows = 16;
+
     private readonly ModelConfig _config;
     private readonly DecoderWeights _weights;
     private readonly IDecoderMath _math;
@@ -37,8 +40,8 @@ internal sealed unsafe class Decoder : IDisposable
         _branch = math.NewRows(chunk, config.Hidden);
         _gate = math.NewRows(chunk, config.Ffn);
         _up = math.NewRows(chunk, config.Ffn);
-        _lastHidden = math.NewRows(1, config.Hidden);
-        _logits = math.NewRows(1, config.Vocabulary);
+        _lastHidden = math.NewRows(LogitRows, config.Hidden);
+        _logits = math.NewRows(LogitRows, config.Vocabulary);
     }
 
     public int Chunk { get; }
@@ -55,6 +58,7 @@ internal sealed unsafe class Decoder : IDisposable
             Layer(state, layer, position, Pass.Step);
         state.Complete(position + 1);
         _math.RmsNorm(_x, _weights.Norm, _config.NormEpsilon, _normed);
+        _logits.Count = 1;
         _math.Linear(_normed, _weights.Head, null, _logits);
         _math.Store(_logits, logits);
     }
@@ -100,11 +104,15 @@ internal sealed unsafe class Decoder : IDisposable
         state.Complete(end);
     }
 
-    /// <summary>Logits of one of the tokens that a <see cref="HiddenHandler"/> was just called for.</summary>
-    public void Logits(int row, float* hidden, float* logits)
+    /// <summary>Logits of some of the tokens that a <see cref="HiddenHandler"/> was just called for.</summary>
+    /// <param name="first">Index of the first in its chunk.</param>
+    /// <param name="count">Tokens, at most <see cref="LogitRows"/>.</param>
+    /// <param name="hidden">[tokens of the chunk, hidden], from <see cref="StoreHidden"/>.</param>
+    /// <param name="logits">[count, vocabulary]</param>
+    public void Logits(int first, int count, float* hidden, float* logits)
     {
-        _lastHidden.Count = 1;
-        _math.Load(hidden + (long)row * _config.Hidden, _lastHidden);
+        _lastHidden.Count = _logits.Count = count;
+        _math.Load(hidden + (long)first * _config.Hidden, _lastHidden);
         _math.RmsNorm(_lastHidden, _weights.Norm, _config.NormEpsilon, _lastHidden);
         _math.Linear(_lastHidden, _weights.Head, null, _logits);
         _math.Store(_logits, logits);
