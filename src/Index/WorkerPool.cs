@@ -10,7 +10,7 @@ namespace Retrieval.Index;
 public sealed class WorkerPool : IDisposable
 {
     // Long enough to bridge the serial parts of a decode step, short enough to leave the cores to libtorch's own threads in prefill.
-    private const int SpinsBeforeSleep = 4000;
+    private const int SpinsBeforeSleep = 20000;
 
     private readonly Thread[] _threads;
     private readonly ManualResetEventSlim _wake = new(false, spinCount: 0);
@@ -54,7 +54,7 @@ public sealed class WorkerPool : IDisposable
         for (int spins = 0; _running > 0; spins++)
         {
             if (spins < SpinsBeforeSleep)
-                Thread.SpinWait(8);
+                Thread.SpinWait(1);
             else
                 Thread.Yield();
         }
@@ -100,7 +100,7 @@ public sealed class WorkerPool : IDisposable
             for (int spins = 0; _region == seen; spins++)
             {
                 if (spins < SpinsBeforeSleep)
-                    Thread.SpinWait(8);
+                    Thread.SpinWait(1);
                 else
                     _wake.Wait();
             }

@@ -41,7 +41,7 @@ public sealed class Engine : IDisposable
             if (device.type == DeviceType.CPU && !options.SeparateDevice)
             {
                 WeightBytes = checkpoint.Tensors.Values.Sum(tensor => tensor.Bytes);
-                _math = new HostMath(_workers, bfloat16);
+                _math = new HostMath(weights.Matrices, _workers, bfloat16);
                 _attention = new HostDecoderAttention(Config, _workers);
             }
             else

@@ -8,12 +8,27 @@ namespace Retrieval.Runtime.Compute;
 /// Decoder arithmetic on the processor. Few rows read the checkpoint's quantised bytes directly (bound by memory); many rows go
 /// through libtorch's matrix product over converted weights (bound by arithmetic), see <see cref="HostGemm"/>.
 /// </summary>
-internal sealed unsafe class HostMath(WorkerPool workers, bool bfloat16) : IDecoderMath
+internal sealed unsafe class HostMath : IDecoderMath
 {
     // Weights converted to float32 once: norms and biases are read at every step.
     private readonly Dictionary<Weight, nint> _vectors = [];
-    private readonly HostGemm _gemm = new(workers, bfloat16);
+    private readonly Dictionary<Weight, PackedNibbles> _packed = [];
+    private readonly WorkerPool _workers;
+    private readonly HostGemm _gemm;
     private long _bytes;
+
+    /// <param name="matrices">Weights that rows will be multiplied with.</param>
+    /// <param name="bfloat16">Products of many rows in bfloat16.</param>
+    public HostMath(IEnumerable<Weight> matrices, WorkerPool workers, bool bfloat16)
+    {
+        _workers = workers;
+        _gemm = new HostGemm(workers, bfloat16);
+        foreach (Weight weight in matrices.Where(PackedNibbles.CanPack))
+        {
+            _packed[weight] = PackedNibbles.Pack(weight, workers);
+            _bytes += _packed[weight].Bytes;
+        }
+    }
 
     public long DeviceBytes => _bytes + _gemm.Bytes;
 
@@ -38,38 +53,34 @@ internal sealed unsafe class HostMath(WorkerPool workers, bool bfloat16) : IDeco
     {
         float* scale = Vector(weight);
         int width = weight.Columns, vectors = x.Count * (x.Width / width);
-        workers.For(vectors, RowsPerTask(width), (_, begin, end) =>
+        _workers.For(vectors, RowsPerTask(width), (_, begin, end) =>
         {
             for (int i = begin; i < end; i++)
                 Kernels.RmsNorm.Apply(x.Data + (long)i * width, scale, y.Data + (long)i * width, width, epsilon);
         });
     }
 
-    public void Linear(Rows x, Weight weight, Weight? bias, Rows y)
+    public void Linear(Rows x, params ReadOnlySpan<Projection> projections)
     {
-        if (x.Count <= QuantizedMatVec.MaxBatch)
+        if (x.Count > QuantizedMatVec.MaxBatch)
         {
-            int grain = Math.Max(8, (weight.Rows + workers.Threads * 4 - 1) / (workers.Threads * 4));
-            workers.For(weight.Rows, grain, (_, begin, end) => QuantizedMatVec.Multiply(
-                weight.Type, weight.Data, weight.RowBytes, begin, end - begin, weight.Columns, x.Data, x.Width, x.Count, y.Data, y.Width));
+            foreach (Projection projection in projections)
+                _gemm.Multiply(x, projection.Weight, projection.Result);
         }
         else
         {
-            _gemm.Multiply(x, weight, y);
+            FewRows(x, projections.ToArray());
         }
-        if (bias is null)
-            return;
-        float* offset = Vector(bias);
-        workers.For(x.Count, RowsPerTask(y.Width), (_, begin, end) =>
+        foreach (Projection projection in projections)
         {
-            for (int i = begin; i < end; i++)
-                Kernels.Add.Apply(y.Row(i), offset, y.Row(i), y.Width);
-        });
+            if (projection.Bias is { } bias)
+                AddBias(bias, projection.Result);
+        }
     }
 
     public void Rotate(Rows x, int headDim, RotaryAngles angles)
     {
-        workers.For(x.Count, RowsPerTask(x.Width), (_, begin, end) =>
+        _workers.For(x.Count, RowsPerTask(x.Width), (_, begin, end) =>
         {
             int half = angles.Dimensions / 2;
             fixed (float* cos = angles.Cos, sin = angles.Sin)
@@ -84,11 +95,11 @@ internal sealed unsafe class HostMath(WorkerPool workers, bool bfloat16) : IDeco
     }
 
     public void Add(Rows x, Rows y)
-        => workers.For(x.Count, RowsPerTask(x.Width), (_, begin, end) =>
+        => _workers.For(x.Count, RowsPerTask(x.Width), (_, begin, end) =>
             Kernels.Add.Apply(x.Row(begin), y.Row(begin), x.Row(begin), (end - begin) * x.Width));
 
     public void SiluMultiply(Rows gate, Rows up)
-        => workers.For(gate.Count, RowsPerTask(gate.Width), (_, begin, end) =>
+        => _workers.For(gate.Count, RowsPerTask(gate.Width), (_, begin, end) =>
             Kernels.SiluMultiply.Apply(gate.Row(begin), up.Row(begin), gate.Row(begin), (end - begin) * gate.Width));
 
     public void ReleaseConverted() => _gemm.ReleaseConverted();
@@ -96,9 +107,47 @@ internal sealed unsafe class HostMath(WorkerPool workers, bool bfloat16) : IDeco
     public void Dispose()
     {
         _gemm.Dispose();
+        foreach (PackedNibbles packed in _packed.Values)
+            packed.Dispose();
         foreach (nint vector in _vectors.Values)
             NativeMemory.Free((void*)vector);
         _vectors.Clear();
+    }
+
+    /// <summary>All projections of the same rows in one parallel region: a region costs as much as a small matrix.</summary>
+    private void FewRows(Rows x, Projection[] projections)
+    {
+        int total = projections.Sum(projection => projection.Weight.Rows), tasks = _workers.Threads * 4;
+        int grain = Math.Max(32, (total + tasks - 1) / tasks);
+        _workers.For(total, grain, (_, begin, end) =>
+        {
+            foreach (Projection projection in projections)
+            {
+                int rows = projection.Weight.Rows, first = Math.Max(0, begin), last = Math.Min(rows, end);
+                if (first < last)
+                    FewRows(x, projection.Weight, projection.Result, first, last - first);
+                begin -= rows;
+                end -= rows;
+            }
+        });
+    }
+
+    private void FewRows(Rows x, Weight weight, Rows y, int first, int count)
+    {
+        if (x.Count == 1 && _packed.TryGetValue(weight, out PackedNibbles? packed))
+            packed.Multiply(first, count, x.Data, y.Data);
+        else
+            QuantizedMatVec.Multiply(weight.Type, weight.Data, weight.RowBytes, first, count, weight.Columns, x.Data, x.Width, x.Count, y.Data, y.Width);
+    }
+
+    private void AddBias(Weight bias, Rows y)
+    {
+        float* offset = Vector(bias);
+        _workers.For(y.Count, RowsPerTask(y.Width), (_, begin, end) =>
+        {
+            for (int i = begin; i < end; i++)
+                Kernels.Add.Apply(y.Row(i), offset, y.Row(i), y.Width);
+        });
     }
 
     /// <summary>Enough rows for a task to outweigh handing it over.</summary>

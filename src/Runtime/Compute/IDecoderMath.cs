@@ -26,8 +26,8 @@ internal interface IDecoderMath : IDisposable
     /// <summary>y = x / rms(x) * weight, over each group of weight.Columns elements of a row (a whole row, or each head). y may be x.</summary>
     void RmsNorm(Rows x, Weight weight, float epsilon, Rows y);
 
-    /// <summary>y = x Wᵀ (+ bias).</summary>
-    void Linear(Rows x, Weight weight, Weight? bias, Rows y);
+    /// <summary>Result = x Wᵀ (+ bias) for matrices that share their input; each Result has as many rows as x.</summary>
+    void Linear(Rows x, params ReadOnlySpan<Projection> projections);
 
     /// <summary>Rotates every head of every row, row i by the angles of angles[i].</summary>
     void Rotate(Rows x, int headDim, RotaryAngles angles);
@@ -41,3 +41,6 @@ internal interface IDecoderMath : IDisposable
     /// <summary>The weights used since the last call will not be used again for a while: converted copies may go.</summary>
     void ReleaseConverted();
 }
+
+/// <summary>One product of some activations.</summary>
+internal readonly record struct Projection(Weight Weight, Weight? Bias, Rows Result);

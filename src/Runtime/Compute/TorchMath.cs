@@ -56,16 +56,20 @@ internal sealed unsafe class TorchMath(torch.Device device, DeviceWeights weight
         y.View().view(-1, weight.Columns).copy_((vectors * inverse).mul_(weights[weight]));
     }
 
-    public void Linear(Rows x, Weight weight, Weight? bias, Rows y)
+    public void Linear(Rows x, params ReadOnlySpan<Projection> projections)
     {
         using DisposeScope scope = torch.NewDisposeScope();
-        torch.Tensor matrix = weights[weight].t(), result = y.View();
-        if (weights.MatrixType == torch.ScalarType.Float32)
-            result.addmm_(x.View(), matrix, 0, 1);
-        else
-            result.copy_(x.View().to(weights.MatrixType).mm(matrix));
-        if (bias is not null)
-            result.add_(weights[bias]);
+        torch.Tensor input = x.View().to(weights.MatrixType);
+        foreach ((Weight weight, Weight? bias, Rows y) in projections)
+        {
+            torch.Tensor matrix = weights[weight].t(), result = y.View();
+            if (weights.MatrixType == torch.ScalarType.Float32)
+                result.addmm_(input, matrix, 0, 1);
+            else
+                result.copy_(input.mm(matrix));
+            if (bias is not null)
+                result.add_(weights[bias]);
+        }
     }
 
     public void Rotate(Rows x, int headDim, RotaryAngles angles)

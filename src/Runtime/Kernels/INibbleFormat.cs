@@ -23,7 +23,7 @@ internal unsafe interface INibbleFormat : IWeightFormat
     static abstract void CollectScales(byte* row, uint* bits, int blocks);
 
     /// <summary>Writes every group's scale and returns, as sixteen parts, the sum of offset[g] * sums[g].</summary>
-    /// <param name="bits">As collected; up to 15 more are read, with sums of 0.</param>
+    /// <param name="bits">As collected; up to 15 words more are read, whatever they are, with sums of 0.</param>
     /// <param name="sums">[groups]: sum of the activations of each group.</param>
     /// <param name="scales">[groups], and up to 15 more are written.</param>
     /// <param name="groups">Groups of the row.</param>

@@ -18,18 +18,35 @@ internal static unsafe class NibbleMatVec
     /// <summary>Longest row: x in the kernel's order lies on the stack, 5 bytes an element with what goes with it.</summary>
     internal const int MaxColumns = 32768;
 
+    /// <summary>Bytes of a packed row: 4 for each group of 32 elements, then the nibbles without the headers between them.</summary>
+    internal static long RowBytes<TFormat>(int columns) where TFormat : INibbleFormat
+        => columns / 32 * 4L + columns / TFormat.BlockSize * (long)(TFormat.BlockBytes - TFormat.HeaderBytes);
+
+    /// <summary>
+    /// Packs a row: what scales and offsets are made of first, so that sixteen groups' worth is one load, then all nibbles.
+    /// Collecting the headers out of the blocks at every product took nearly as long as the multiplications.
+    /// </summary>
+    internal static void Pack<TFormat>(byte* row, int columns, byte* packed) where TFormat : INibbleFormat
+    {
+        int blocks = columns / TFormat.BlockSize, nibbles = TFormat.BlockBytes - TFormat.HeaderBytes;
+        TFormat.CollectScales(row, (uint*)packed, blocks);
+        packed += columns / 32 * 4;
+        for (int block = 0; block < blocks; block++, row += TFormat.BlockBytes, packed += nibbles)
+            Buffer.MemoryCopy(row + TFormat.HeaderBytes, packed, nibbles, nibbles);
+    }
+
     /// <summary>y[r] = dot(W[r], x) for r in [0, rowCount).</summary>
-    /// <param name="rows">[rowCount, rowBytes].</param>
-    /// <param name="rowBytes">Bytes from row to row.</param>
+    /// <param name="rows">[rowCount, rowBytes], packed; 64 bytes beyond the last row must be readable.</param>
     /// <param name="rowCount">Rows.</param>
     /// <param name="columns">A multiple of the block size, at most <see cref="MaxColumns"/>.</param>
     /// <param name="x">[columns].</param>
     /// <param name="y">[rowCount].</param>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Multiply<TFormat>(byte* rows, long rowBytes, int rowCount, int columns, float* x, float* y)
+    internal static void Multiply<TFormat>(byte* rows, int rowCount, int columns, float* x, float* y)
         where TFormat : INibbleFormat
     {
+        long rowBytes = RowBytes<TFormat>(columns);
         int groups = columns / 32, blocks = columns / TFormat.BlockSize;
         int stride = (groups + 15) / 16 * 16;
         float* ordered = stackalloc float[columns + 16];
@@ -37,7 +54,6 @@ internal static unsafe class NibbleMatVec
         ordered = (float*)(((nuint)ordered + 63) & ~(nuint)63);
         float* sums = stackalloc float[stride];
         float* scales = stackalloc float[4 * stride];
-        uint* bits = stackalloc uint[4 * stride];
         float* offsets = stackalloc float[4 * 16], last = stackalloc float[4];
         // Read from memory: where a mask is a constant, the compiler reads it again at every use.
         uint* masks = stackalloc uint[32];
@@ -50,34 +66,23 @@ internal static unsafe class NibbleMatVec
         for (int g = 0; g < stride; g++)
             sums[g] = g < groups ? Vector512.Sum(Vector512.Load(x + g * 32) + Vector512.Load(x + g * 32 + 16)) : 0;
 
-        Collect<TFormat>(rows, rowBytes, rowCount, bits, stride, blocks);
         for (int r = 0; r < rowCount; r += 4)
         {
-            for (int k = 0; k < 4; k++)
-                TFormat.ConvertScales(bits + k * stride, sums, scales + k * stride, groups).Store(offsets + k * 16);
-            // The next rows' bits are written long before they are read, and their bytes begin to come from memory.
-            if (r + 4 < rowCount)
-                Collect<TFormat>(rows + (r + 4) * rowBytes, rowBytes, rowCount - r - 4, bits, stride, blocks);
             byte* row = rows + r * rowBytes;
-            if (rowCount - r >= 4)
+            int some = Math.Min(4, rowCount - r);
+            for (int k = 0; k < some; k++)
+                TFormat.ConvertScales((uint*)(row + k * rowBytes), sums, scales + k * stride, groups).Store(offsets + k * 16);
+            if (some == 4)
             {
                 FourRows<TFormat>(row, rowBytes, ordered, scales, stride, blocks, masks, offsets, y + r);
                 continue;
             }
-            for (int k = 0; k < rowCount - r; k++)
+            for (int k = 0; k < some; k++)
             {
                 FourRows<TFormat>(row + k * rowBytes, 0, ordered, scales + k * stride, 0, blocks, masks, offsets + k * 16, last);
                 y[r + k] = last[0];
             }
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Collect<TFormat>(byte* rows, long rowBytes, int rowCount, uint* bits, int stride, int blocks)
-        where TFormat : INibbleFormat
-    {
-        for (int k = 0; k < 4; k++)
-            TFormat.CollectScales(rows + Math.Min(k, rowCount - 1) * rowBytes, bits + k * stride, blocks);
     }
 
     /// <summary>x as the masks below find the weights: each sixteen transposed as 4 x 4, divided by the lanes' powers of two.</summary>
@@ -105,7 +110,7 @@ internal static unsafe class NibbleMatVec
         float* d1 = d0 + stride, d2 = d1 + stride, d3 = d2 + stride;
         Vector512<float> s0 = Vector512.Load(offsets), s1 = Vector512.Load(offsets + 16);
         Vector512<float> s2 = Vector512.Load(offsets + 32), s3 = Vector512.Load(offsets + 48);
-        long at = TFormat.HeaderBytes, group = 0;
+        long at = blocks * (TFormat.BlockSize / 32) * 4L, group = 0;
         byte* ahead = w0 + DirectMatVec.PrefetchBytes;
         for (int block = 0; block < blocks; block++)
         {
@@ -119,7 +124,7 @@ internal static unsafe class NibbleMatVec
                 s1 = Run16(w1 + at, low, high, x0, x1, d1 + group, s1);
                 s2 = Run16(w2 + at, low, high, x0, x1, d2 + group, s2);
                 s3 = Run16(w3 + at, low, high, x0, x1, d3 + group, s3);
-                at += TFormat.BlockBytes;
+                at += 16;
                 x += 32;
                 group++;
                 continue;
@@ -139,7 +144,6 @@ internal static unsafe class NibbleMatVec
                 x += 64;
                 group += 2;
             }
-            at += TFormat.HeaderBytes;
         }
         DotTile.Sums(s0, s1, s2, s3).Store(results);
     }

@@ -8,7 +8,7 @@ namespace Retrieval.Runtime.Kernels;
 /// <summary>
 /// y = W x for small batches, reading quantised rows as they lie in the checkpoint, so that a decode step moves the file's
 /// bytes and no more. Activations and sums are float32: nothing is rounded but by float32 arithmetic. One vector goes to
-/// <see cref="NibbleMatVec"/> or <see cref="DirectMatVec"/> if the format has one; all else through tiles of float32 in L1.
+/// <see cref="DirectMatVec"/> if the format has one; all else through tiles of float32 in L1.
 /// </summary>
 internal static unsafe class QuantizedMatVec
 {
@@ -50,15 +50,6 @@ internal static unsafe class QuantizedMatVec
                 case TensorType.BF16: DirectMatVec.Multiply<BF16>(rows, rowBytes, rowCount, columns, x, y); return;
                 case TensorType.Q8_0: DirectMatVec.Multiply<Q8_0>(rows, rowBytes, rowCount, columns, x, y); return;
                 case TensorType.Q6_K: DirectMatVec.Multiply<Q6_K>(rows, rowBytes, rowCount, columns, x, y); return;
-            }
-        }
-        if (batch == 1 && NibbleMatVec.IsSupported && columns <= NibbleMatVec.MaxColumns)
-        {
-            switch (type)
-            {
-                case TensorType.Q4_0: NibbleMatVec.Multiply<Q4_0>(rows, rowBytes, rowCount, columns, x, y); return;
-                case TensorType.Q4_1: NibbleMatVec.Multiply<Q4_1>(rows, rowBytes, rowCount, columns, x, y); return;
-                case TensorType.Q4_K: NibbleMatVec.Multiply<Q4_K>(rows, rowBytes, rowCount, columns, x, y); return;
             }
         }
         switch (type)

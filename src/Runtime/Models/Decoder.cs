@@ -59,7 +59,7 @@ internal sealed unsafe class Decoder : IDisposable
         state.Complete(position + 1);
         _math.RmsNorm(_x, _weights.Norm, _config.NormEpsilon, _normed);
         _logits.Count = 1;
-        _math.Linear(_normed, _weights.Head, null, _logits);
+        _math.Linear(_normed, new Projection(_weights.Head, null, _logits));
         _math.Store(_logits, logits);
     }
 
@@ -114,7 +114,7 @@ internal sealed unsafe class Decoder : IDisposable
         _lastHidden.Count = _logits.Count = count;
         _math.Load(hidden + (long)first * _config.Hidden, _lastHidden);
         _math.RmsNorm(_lastHidden, _weights.Norm, _config.NormEpsilon, _lastHidden);
-        _math.Linear(_lastHidden, _weights.Head, null, _logits);
+        _math.Linear(_lastHidden, new Projection(_weights.Head, null, _logits));
         _math.Store(_logits, logits);
     }
 
@@ -133,37 +133,40 @@ internal sealed unsafe class Decoder : IDisposable
     {
         LayerWeights w = _weights.Layers[layer];
         _math.RmsNorm(_x, w.AttentionNorm, _config.NormEpsilon, _normed);
-        Project(w.Key, w.KeyBias, w.KeyNorm, layer, _key);
-        _math.Linear(_normed, w.Value, w.ValueBias, _value);
+        var query = new Projection(w.Query, w.QueryBias, _query);
+        var key = new Projection(w.Key, w.KeyBias, _key);
+        var value = new Projection(w.Value, w.ValueBias, _value);
         if (pass == Pass.KeysAndValues)
         {
+            _math.Linear(_normed, key, value);
+            NormAndRotate(w.KeyNorm, layer, _key);
             _attention.AppendOnly(state, layer, position, _key, _value);
             return;
         }
-        Project(w.Query, w.QueryBias, w.QueryNorm, layer, _query);
+        _math.Linear(_normed, query, key, value);
+        NormAndRotate(w.QueryNorm, layer, _query);
+        NormAndRotate(w.KeyNorm, layer, _key);
         if (pass == Pass.Step)
             _attention.Step(state, layer, position, _query, _key, _value, _attended);
         else
             _attention.Prefill(state, layer, position, _query, _key, _value, _attended);
-        _math.Linear(_attended, w.Output, w.OutputBias, _branch);
+        _math.Linear(_attended, new Projection(w.Output, w.OutputBias, _branch));
         _math.Add(_x, _branch);
 
         _math.RmsNorm(_x, w.FfnNorm, _config.NormEpsilon, _normed);
-        _math.Linear(_normed, w.Gate, null, _gate);
-        _math.Linear(_normed, w.Up, null, _up);
+        _math.Linear(_normed, new Projection(w.Gate, null, _gate), new Projection(w.Up, null, _up));
         _math.SiluMultiply(_gate, _up);
-        _math.Linear(_gate, w.Down, null, _branch);
+        _math.Linear(_gate, new Projection(w.Down, null, _branch));
         _math.Add(_x, _branch);
     }
 
-    /// <summary>Queries or keys: projection, norm of each head, rotation.</summary>
-    private void Project(Weight weight, Weight? bias, Weight? headNorm, int layer, Rows result)
+    /// <summary>Queries or keys: norm of each head, rotation.</summary>
+    private void NormAndRotate(Weight? headNorm, int layer, Rows heads)
     {
-        _math.Linear(_normed, weight, bias, result);
         if (headNorm is not null)
-            _math.RmsNorm(result, headNorm, _config.NormEpsilon, result);
+            _math.RmsNorm(heads, headNorm, _config.NormEpsilon, heads);
         if (_config.LayerKinds[layer].Rotary)
-            _math.Rotate(result, _config.HeadDim, _angles);
+            _math.Rotate(heads, _config.HeadDim, _angles);
     }
 
     private void SetCount(int count)

@@ -5,6 +5,9 @@ namespace Retrieval.Runtime.Models;
 /// <summary>The weights of a decoder by their role.</summary>
 internal sealed record DecoderWeights(Weight Embedding, IReadOnlyList<LayerWeights> Layers, Weight Norm, Weight Head)
 {
+    /// <summary>Every weight that activations are multiplied with.</summary>
+    public IEnumerable<Weight> Matrices => Layers.SelectMany(w => (Weight[])[w.Query, w.Key, w.Value, w.Output, w.Gate, w.Up, w.Down]).Append(Head);
+
     public static DecoderWeights From(Checkpoint checkpoint)
     {
         var layers = new LayerWeights[checkpoint.Config.Layers];
