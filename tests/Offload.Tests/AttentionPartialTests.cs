@@ -47,9 +47,9 @@ public sealed unsafe class AttentionPartialTests
         }
         while (partials.Count > 1)
         {
-            AttentionPartial into = partials[random.Next(partials.Count)], other = partials.Where(p => p.Output != into.Output).ElementAt(random.Next(partials.Count - 1));
-            into.Merge(other);
-            partials.RemoveAll(p => p.Output == other.Output);
+            int into = random.Next(partials.Count), other = (into + 1 + random.Next(partials.Count - 1)) % partials.Count;
+            partials[into].Merge(partials[other]);
+            partials.RemoveAt(other);
         }
         for (int g = 0; g < Group; g++)
         {

@@ -7,6 +7,9 @@ public sealed unsafe class HostAttentionTests
 {
     private const int KvHeads = 2;
 
+    private static readonly (int First, int End)[] Ranges =
+        [(0, 0), (0, 1), (5, 8), (0, 64), (3, 68), (500, 530), (511, 513), (0, 1200), (700, 700)];
+
     public static TheoryData<int, int> Shapes
     {
         get
@@ -27,8 +30,11 @@ public sealed unsafe class HostAttentionTests
     {
         var kv = new RandomKv(1200, KvHeads, dim, dim + group);
         using KvStore store = kv.Store();
-        foreach ((int first, int end) in ((int, int)[])[(0, 0), (0, 1), (5, 8), (0, 64), (3, 68), (500, 530), (511, 513), (0, 1200), (700, 700)])
-            Check(kv, store, dim, group, [.. Enumerable.Range(first, end - first)], (queries, head, partial) => HostAttention.Attend(store, 0, head, first, end, queries, partial));
+        foreach ((int first, int end) in Ranges)
+        {
+            Check(kv, store, dim, group, [.. Enumerable.Range(first, end - first)], (queries, head, partial) =>
+                HostAttention.Attend(store, 0, head, first, end, queries, partial));
+        }
     }
 
     [Theory]
@@ -41,7 +47,8 @@ public sealed unsafe class HostAttentionTests
         foreach (int count in (int[])[0, 1, 17, 64, 65, 300])
         {
             int[] rows = [.. Enumerable.Range(0, 1200).OrderBy(_ => random.Next()).Take(count).Order()];
-            Check(kv, store, dim, group, rows, (queries, head, partial) => HostAttention.Attend(store, 0, head, rows, queries, partial));
+            Check(kv, store, dim, group, rows, (queries, head, partial) =>
+                HostAttention.Attend(store, 0, head, rows, queries, partial));
         }
     }
 

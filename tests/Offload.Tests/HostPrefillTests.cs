@@ -90,7 +90,8 @@ public sealed unsafe class HostPrefillTests
         Check(prefill, store, kv, 1073, 27, 2, 1, 16, 50);
     }
 
-    private static void Check(HostPrefill prefill, KvStore store, RandomKv kv, int position, int count, int heads, int kvHeads, int dim, int? window)
+    private static void Check(
+        HostPrefill prefill, KvStore store, RandomKv kv, int position, int count, int heads, int kvHeads, int dim, int? window)
     {
         float[] queries = RandomData.Normal(count * heads * dim, position + count, 2);
         using var guarded = new GuardedMemory<float>(queries);
@@ -112,7 +113,7 @@ public sealed unsafe class HostPrefillTests
                 for (int i = 0; i < dim; i++)
                 {
                     if (!(Math.Abs(expected[i] - output.Span[at + i]) <= 2e-5))
-                        Assert.Fail($"Token {position + token}, head {head}, element {i}: {output.Span[at + i]} where {expected[i]} is right.");
+                        Assert.Fail($"Token {position + token}, head {head}, element {i}: {output.Span[at + i]} is not {expected[i]}.");
                 }
             }
         }

@@ -45,7 +45,8 @@ public sealed class DecoderTests
             foreach (int size in RandomData.Portions(Longest, largest, 5))
             {
                 session.Append(tokens.AsSpan(session.Length, size));
-                Logits.AssertNear(expected[session.Length - 1], session.Logits, Tolerance, $"{name}, pieces up to {largest}, {session.Length} tokens");
+                string where = $"{name}, pieces up to {largest}, {session.Length} tokens";
+                Logits.AssertNear(expected[session.Length - 1], session.Logits, Tolerance, where);
             }
             Assert.Equal(tokens, session.Tokens);
         }
@@ -106,7 +107,8 @@ public sealed class DecoderTests
         double[] plain = new ReferenceDecoder(model, ReferenceRope.Plain(16)).Run(tokens)[^1];
         ReferenceDecoder[] others =
         [
-            new(model, ReferenceRope.Linear(16, 4)), new(model, ReferenceRope.Yarn(16, 4, 64)), new(model, ReferenceRope.Llama3(16, 8, 128, 1, 4)),
+            new(model, ReferenceRope.Linear(16, 4)), new(model, ReferenceRope.Yarn(16, 4, 64)),
+            new(model, ReferenceRope.Llama3(16, 8, 128, 1, 4)),
             new(model, ReferenceRope.Dynamic(16, 4, 32)), new(model, ReferenceRope.Plain(16, 500_000)), new(model, ReferenceRope.Plain(8)),
             new(model, ReferenceRope.Plain(16), rotary: [true, false]), new(model, ReferenceRope.Plain(16), windows: [null, 39]),
         ];

@@ -16,12 +16,14 @@ public sealed class GoldenPerplexityTests
     public void PerplexityIsThatOfTheReference(int window)
     {
         string? folder = SharedFiles.Find("models/smollm2-135m-instruct"), text = SharedFiles.Find("texts/moby-dick.txt");
-        Skip.If(folder is null || text is null, "SmolLM2 or the novel is not on this machine (shared/models/smollm2-135m-instruct, shared/texts).");
+        Skip.If(folder is null || text is null, "SmolLM2 or the novel is not on this machine (shared/models, shared/texts).");
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder!, "golden.json")));
-        JsonElement entry = golden.RootElement.GetProperty("perplexity").EnumerateArray().Single(e => e.GetProperty("window").GetInt32() == window);
+        JsonElement entry = golden.RootElement.GetProperty("perplexity").EnumerateArray()
+            .Single(e => e.GetProperty("window").GetInt32() == window);
         int skip = entry.GetProperty("skip_tokens").GetInt32(), windows = entry.GetProperty("windows").GetInt32();
 
-        using Engine engine = Engine.Load(new EngineOptions { Model = Path.Combine(folder!, "SmolLM2-135M-Instruct.Q4_1.gguf"), Compute = ComputeType.Float32 });
+        string model = Path.Combine(folder!, "SmolLM2-135M-Instruct.Q4_1.gguf");
+        using Engine engine = Engine.Load(new EngineOptions { Model = model, Compute = ComputeType.Float32 });
         int[] ids = engine.Tokenizer.Encode(File.ReadAllText(text!));
         double sum = 0;
         int scored = 0;

@@ -40,6 +40,7 @@ internal sealed class ReferenceDecoder(TinyModel model, ReferenceRope rope, bool
     {
         int dim = model.HeadDim, group = model.Heads / model.KvHeads;
         bool rotates = rotary is null || rotary[layer];
+        bool Sees(int token, int key) => windows?[layer] is { } window ? key > token - window : sees?.Invoke(token, key) ?? true;
         double[][] queries = new double[x.Length][], keys = new double[x.Length][], values = new double[x.Length][];
         for (int t = 0; t < x.Length; t++)
         {
@@ -56,7 +57,7 @@ internal sealed class ReferenceDecoder(TinyModel model, ReferenceRope rope, bool
             for (int head = 0; head < model.Heads; head++)
             {
                 int kv = head / group;
-                int[] visible = [.. Enumerable.Range(0, t + 1).Where(s => windows?[layer] is { } window ? s > t - window : sees?.Invoke(t, s) ?? true)];
+                int[] visible = [.. Enumerable.Range(0, t + 1).Where(s => Sees(t, s))];
                 double[] weights = [.. visible.Select(s => Math.Exp(Dot(queries[t], head * dim, keys[s], kv * dim, dim) / Math.Sqrt(dim)))];
                 double total = weights.Sum();
                 for (int n = 0; n < visible.Length; n++)
@@ -113,7 +114,8 @@ internal sealed class ReferenceDecoder(TinyModel model, ReferenceRope rope, bool
         return y;
     }
 
-    private double[] Row(string name, int row, int width) => Array.ConvertAll(_weights[name][(row * width)..((row + 1) * width)], v => (double)v);
+    private double[] Row(string name, int row, int width)
+        => Array.ConvertAll(_weights[name][(row * width)..((row + 1) * width)], v => (double)v);
 
     private static double[] Stored(double[] row) => Array.ConvertAll(row, v => (double)(Half)v);
 

@@ -22,7 +22,8 @@ public sealed class SessionFaultTests
     public void ACancelledPrefillIsAsIfItHadNotBegun(int reports)
     {
         using var tiny = new TinyEngine(Model, chunk: 16);
-        int[] before = RandomData.Tokens(30, Model.Vocabulary, 1), dropped = RandomData.Tokens(100, Model.Vocabulary, 2), after = RandomData.Tokens(50, Model.Vocabulary, 3);
+        int[] before = RandomData.Tokens(30, Model.Vocabulary, 1), dropped = RandomData.Tokens(100, Model.Vocabulary, 2);
+        int[] after = RandomData.Tokens(50, Model.Vocabulary, 3);
         using Session session = tiny.Engine.NewSession(Policy), fresh = tiny.Engine.NewSession(Policy);
         session.Append(before);
         fresh.Append(before);
@@ -174,7 +175,7 @@ public sealed class SessionFaultTests
     /// <summary>Cancels when so many reports have come, or with the last one (the whole is done but for the last token).</summary>
     private sealed class CancelAfter(int reports) : IProgress<PrefillProgress>, IDisposable
     {
-        private readonly CancellationTokenSource _source = reports == 0 ? new CancellationTokenSource(0) : new CancellationTokenSource();
+        private readonly CancellationTokenSource _source = new();
 
         public CancellationToken Token
         {

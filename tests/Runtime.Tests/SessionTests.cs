@@ -19,7 +19,8 @@ public sealed class SessionTests
     public void ARewoundSessionIsAFreshOne(RetrievalPolicy policy)
     {
         using var tiny = new TinyEngine(Model, chunk: 16);
-        int[] kept = RandomData.Tokens(40, Model.Vocabulary, 1), dropped = RandomData.Tokens(50, Model.Vocabulary, 2), after = RandomData.Tokens(30, Model.Vocabulary, 3);
+        int[] kept = RandomData.Tokens(40, Model.Vocabulary, 1), dropped = RandomData.Tokens(50, Model.Vocabulary, 2);
+        int[] after = RandomData.Tokens(30, Model.Vocabulary, 3);
         using Session session = tiny.Engine.NewSession(policy), fresh = tiny.Engine.NewSession(policy);
         session.Append(kept);
         long bytes = session.Memory.HostKvBytes;
@@ -79,7 +80,8 @@ public sealed class SessionTests
     public void ForksDoNotSeeEachOther(RetrievalPolicy policy)
     {
         using var tiny = new TinyEngine(Model, chunk: 16);
-        int[] common = RandomData.Tokens(40, Model.Vocabulary, 1), one = RandomData.Tokens(30, Model.Vocabulary, 2), two = RandomData.Tokens(35, Model.Vocabulary, 3);
+        int[] common = RandomData.Tokens(40, Model.Vocabulary, 1);
+        int[] one = RandomData.Tokens(30, Model.Vocabulary, 2), two = RandomData.Tokens(35, Model.Vocabulary, 3);
         Session session = tiny.Engine.NewSession(policy);
         session.Append(common);
         using Session fork = session.Fork();

@@ -11,7 +11,8 @@ namespace Retrieval.Runtime.Tests;
 [Collection(nameof(SteadyStateTests))]
 public sealed class SteadyStateTests
 {
-    // A leak of one step's activations (recall-nano: 20 KB) over 2,000 steps would be 40 MB; what the runtime's own tiers and the collector's slack take is below.
+    // A leak of one step's activations (recall-nano: 20 KB) over 2,000 steps would be 40 MB; what compiled code and the
+    // collector's slack may still add after the first rounds is below this.
     private const long MostGrowth = 24 << 20;
 
     [Fact]

@@ -10,7 +10,8 @@ internal sealed class TinyEngine : IDisposable
     /// <param name="gguf">Write GGUF instead of safetensors.</param>
     /// <param name="metadata">Further GGUF metadata.</param>
     public TinyEngine(
-        TinyModel model, bool gguf = false, int chunk = 1024, int threads = 1, int? contextLimit = null, IReadOnlyDictionary<string, object>? metadata = null)
+        TinyModel model, bool gguf = false, int chunk = 1024, int threads = 1, int? contextLimit = null,
+        IReadOnlyDictionary<string, object>? metadata = null)
     {
         string path = _folder[gguf ? "model.gguf" : "model"];
         if (gguf)

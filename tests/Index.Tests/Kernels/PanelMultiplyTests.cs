@@ -25,7 +25,8 @@ public sealed unsafe class PanelMultiplyTests
     private static void Check(int rows, int inner, int columns, int gap, bool accumulate)
     {
         int aStride = inner + gap, bStride = columns + gap, cStride = columns + gap;
-        float[] a = RandomData.Normal(rows * aStride, 1), b = RandomData.Normal(inner * bStride, 2), before = RandomData.Normal(rows * cStride, 3);
+        float[] a = RandomData.Normal(rows * aStride, 1), b = RandomData.Normal(inner * bStride, 2);
+        float[] before = RandomData.Normal(rows * cStride, 3);
         for (int i = 0; i < before.Length; i++)
         {
             if (i % cStride >= columns)
@@ -35,8 +36,10 @@ public sealed unsafe class PanelMultiplyTests
         using var guardedB = new GuardedMemory<float>(b);
         using var fast = new GuardedMemory<float>(before);
         using var reference = new GuardedMemory<float>(before);
-        PanelMultiply.Multiply(guardedA.Pointer, aStride, guardedB.Pointer, bStride, fast.Pointer, cStride, rows, inner, columns, accumulate);
-        PanelMultiply.MultiplyReference(guardedA.Pointer, aStride, guardedB.Pointer, bStride, reference.Pointer, cStride, rows, inner, columns, accumulate);
+        PanelMultiply.Multiply(
+            guardedA.Pointer, aStride, guardedB.Pointer, bStride, fast.Pointer, cStride, rows, inner, columns, accumulate);
+        PanelMultiply.MultiplyReference(
+            guardedA.Pointer, aStride, guardedB.Pointer, bStride, reference.Pointer, cStride, rows, inner, columns, accumulate);
         for (int row = 0; row < rows; row++)
         {
             for (int column = 0; column < cStride; column++)

@@ -19,7 +19,8 @@ public sealed unsafe class TileWeightedSumTests
 
     private static void Check(int rows, int dim, int group, int stride)
     {
-        float[] tile = RandomData.Normal(rows * dim, dim), weights = RandomData.Normal(group * stride, rows), before = RandomData.Normal(group * dim, 3);
+        float[] tile = RandomData.Normal(rows * dim, dim), weights = RandomData.Normal(group * stride, rows);
+        float[] before = RandomData.Normal(group * dim, 3);
         using var guardedTile = new GuardedMemory<float>(tile);
         using var guardedWeights = new GuardedMemory<float>(weights);
         using var fast = new GuardedMemory<float>(before);

@@ -112,11 +112,11 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     public void WithBudgetForEverythingAStepIsFullAttention(string name)
     {
         ReferenceCase test = ReferenceCase.Of(name);
-        foreach (bool gguf in test.GgufMetadata is null ? [false] : (bool[])[false, true])
+        bool[] formats = test.GgufMetadata is null ? [false] : [false, true];
+        foreach (bool gguf in formats)
         {
             using var tiny = new TinyEngine(test.Model, gguf, chunk: 16, metadata: test.GgufMetadata);
-            // The weights of tiny models are large: a key that rounds to the other 16-bit neighbour shows in the logits. An error is a hundred times larger.
-            AssertIsFullAttention(tiny.Engine, test.Tokens(70), 50, 1e-3);
+            AssertIsFullAttention(tiny.Engine, test.Tokens(70), 50);
         }
     }
 
@@ -127,7 +127,7 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     public void WithBudgetForEverythingRecallNanoIsItself(int prompt)
     {
         using Engine engine = Logits.LoadRecallNano(chunk: 256);
-        AssertIsFullAttention(engine, RandomData.Tokens(prompt + 12, engine.Config.Vocabulary, prompt), prompt, 1e-4);
+        AssertIsFullAttention(engine, RandomData.Tokens(prompt + 12, engine.Config.Vocabulary, prompt), prompt);
     }
 
     /// <summary>A fork may change the policy: then it is as if the text had been read under that policy.</summary>
@@ -159,12 +159,16 @@ public abstract unsafe class TokenSelectorTests : IDisposable
         _workers.Dispose();
     }
 
-    private void AssertIsFullAttention(Engine engine, int[] tokens, int prompt, double tolerance)
+    /// <summary>
+    /// The first step reads rows that are the same to the bit. After it, a key of a step may round to the other 16-bit
+    /// neighbour and shows in later logits; wrong attention shows a hundred times more.
+    /// </summary>
+    private void AssertIsFullAttention(Engine engine, int[] tokens, int prompt)
     {
         float[][] expected = Logits.Of(engine, new FullPolicy(), tokens.AsSpan(0, prompt), tokens.AsSpan(prompt));
         float[][] actual = Logits.Of(engine, Everything(tokens.Length), tokens.AsSpan(0, prompt), tokens.AsSpan(prompt));
         for (int i = 0; i < expected.Length; i++)
-            Logits.AssertNear(expected[i], actual[i], tolerance, $"{engine.ModelName}, {prompt + i} tokens");
+            Logits.AssertNear(expected[i], actual[i], i == 0 ? 1e-4 : 2e-3, $"{engine.ModelName}, {prompt + i} tokens");
     }
 
     private protected ITokenSelector Create() => Small.CreateSelector(new LayerContext(Store, 0, Group, Sinks, _workers));

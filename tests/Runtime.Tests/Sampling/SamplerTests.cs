@@ -51,7 +51,8 @@ public sealed class SamplerTests
         {
             // Five standard deviations and the rounding of the expectations; impossible tokens never.
             double p = expected[token], allowed = p == 0 ? 0 : 5 * Math.Sqrt(p * (1 - p) / Draws) + 1e-4;
-            Assert.True(Math.Abs(counts[token] / (double)Draws - p) <= allowed, $"{what}: token {token} came {counts[token]} times of {Draws}, expected {p:p}");
+            double share = counts[token] / (double)Draws;
+            Assert.True(Math.Abs(share - p) <= allowed, $"{what}: token {token} came with {share:p2}, expected {p:p2}");
         }
     }
 

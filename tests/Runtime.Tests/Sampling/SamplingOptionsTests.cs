@@ -34,13 +34,23 @@ public sealed class SamplingOptionsTests
     {
         new SamplingOptions().Validate();
         new SamplingOptions { Temperature = 0, TopK = 0, TopP = 1, MinP = 0, RepeatPenalty = 0.01f, RepeatLast = 0 }.Validate();
-        new SamplingOptions { Temperature = 100, TopK = int.MaxValue, TopP = 1e-6f, MinP = 1, RepeatPenalty = 10, RepeatLast = int.MaxValue }.Validate();
+        new SamplingOptions { Temperature = 100, TopK = int.MaxValue, TopP = 1e-6f, MinP = 1 }.Validate();
+        new SamplingOptions { RepeatPenalty = 10, RepeatLast = int.MaxValue }.Validate();
     }
 
     [Fact]
     public void JsonKeepsEveryOption()
     {
-        var options = new SamplingOptions { Temperature = 0.7f, TopK = 40, TopP = 0.9f, MinP = 0.05f, RepeatPenalty = 1.1f, RepeatLast = 32, Seed = -7 };
+        var options = new SamplingOptions
+        {
+            Temperature = 0.7f,
+            TopK = 40,
+            TopP = 0.9f,
+            MinP = 0.05f,
+            RepeatPenalty = 1.1f,
+            RepeatLast = 32,
+            Seed = -7,
+        };
         Assert.Equal(options, JsonSerializer.Deserialize<SamplingOptions>(JsonSerializer.Serialize(options)));
         Assert.Equal(new SamplingOptions(), JsonSerializer.Deserialize<SamplingOptions>("{}"));
     }
