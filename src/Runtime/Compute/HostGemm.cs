@@ -23,25 +23,20 @@ internal sealed unsafe class HostGemm(WorkerPool workers, bool bfloat16) : IDisp
 
     private int ElementBytes => bfloat16 ? 2 : 4;
 
-    /// <summary>y = x Wᵀ.</summary>
-    public void Multiply(Rows x, Weight weight, Rows y)
+    /// <summary>Result = x Wᵀ for each projection; biases are not added.</summary>
+    public void Multiply(Rows x, ReadOnlySpan<Projection> projections)
     {
-        NativeTensor converted = Converted(weight);
-        int rows = x.Count;
         using DisposeScope scope = torch.NewDisposeScope();
-        torch.Tensor w = converted.View(Type, weight.Rows, weight.Columns).t();
-        if (!bfloat16)
+        torch.Tensor input = bfloat16 ? Packed(x) : NativeTensor.Borrow(x.Data, Type, x.Count, x.Width);
+        foreach (Projection projection in projections)
         {
-            torch.Tensor result = NativeTensor.Borrow(y.Data, Type, rows, y.Width);
-            result.addmm_(NativeTensor.Borrow(x.Data, Type, rows, x.Width), w, 0, 1);
-            return;
+            Rows y = projection.Result;
+            torch.Tensor weight = Converted(projection.Weight).View(Type, projection.Weight.Rows, projection.Weight.Columns).t();
+            if (bfloat16)
+                Unpacked(y, result => result.addmm_(input, weight, 0, 1));
+            else
+                NativeTensor.Borrow(y.Data, Type, x.Count, y.Width).addmm_(input, weight, 0, 1);
         }
-        _input = Sized(_input, (long)rows * x.Width * ElementBytes);
-        _output = Sized(_output, (long)rows * y.Width * ElementBytes);
-        ushort* input = (ushort*)_input.Data, output = (ushort*)_output.Data;
-        workers.For(rows, 32, (_, begin, end) => Kernels.BFloat16.Pack(x.Row(begin), input + (long)begin * x.Width, (end - begin) * x.Width));
-        _output.View(Type, rows, y.Width).addmm_(_input.View(Type, rows, x.Width), w, 0, 1);
-        workers.For(rows, 32, (_, begin, end) => Kernels.BFloat16.Unpack(output + (long)begin * y.Width, y.Row(begin), (end - begin) * y.Width));
     }
 
     public void ReleaseConverted()
@@ -58,6 +53,26 @@ internal sealed unsafe class HostGemm(WorkerPool workers, bool bfloat16) : IDisp
         _free.Clear();
         _input?.Dispose();
         _output?.Dispose();
+    }
+
+    /// <summary>The rows in bfloat16.</summary>
+    private torch.Tensor Packed(Rows x)
+    {
+        _input = Sized(_input, (long)x.Count * x.Width * ElementBytes);
+        ushort* input = (ushort*)_input.Data;
+        workers.For(x.Count, 32, (_, begin, end) =>
+            Kernels.BFloat16.Pack(x.Row(begin), input + (long)begin * x.Width, (end - begin) * x.Width));
+        return _input.View(Type, x.Count, x.Width);
+    }
+
+    /// <summary>Lets <paramref name="compute"/> fill a bfloat16 matrix and widens it into the rows.</summary>
+    private void Unpacked(Rows y, Action<torch.Tensor> compute)
+    {
+        _output = Sized(_output, (long)y.Count * y.Width * ElementBytes);
+        compute(_output.View(Type, y.Count, y.Width));
+        ushort* output = (ushort*)_output.Data;
+        workers.For(y.Count, 32, (_, begin, end) =>
+            Kernels.BFloat16.Unpack(output + (long)begin * y.Width, y.Row(begin), (end - begin) * y.Width));
     }
 
     private NativeTensor Converted(Weight weight)

@@ -63,14 +63,9 @@ internal sealed unsafe class HostMath : IDecoderMath
     public void Linear(Rows x, params ReadOnlySpan<Projection> projections)
     {
         if (x.Count > QuantizedMatVec.MaxBatch)
-        {
-            foreach (Projection projection in projections)
-                _gemm.Multiply(x, projection.Weight, projection.Result);
-        }
+            _gemm.Multiply(x, projections);
         else
-        {
             FewRows(x, projections.ToArray());
-        }
         foreach (Projection projection in projections)
         {
             if (projection.Bias is { } bias)
