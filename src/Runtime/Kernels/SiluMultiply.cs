@@ -28,7 +28,10 @@ internal static unsafe class SiluMultiply
             for (; i <= n - 16; i += 16)
             {
                 Vector512<float> g = Vector512.Load(gate + i);
-                (g / (Vector512<float>.One + VectorExp.Exp(-g)) * Vector512.Load(up + i)).Store(y + i);
+                // The exponential of a negative number cannot overflow: g / (1 + e^-g) is g e^g / (1 + e^g).
+                Vector512<float> e = VectorExp.Exp(-Vector512.Abs(g));
+                Vector512<float> gated = Vector512.ConditionalSelect(Vector512.GreaterThan(g, Vector512<float>.Zero), g, g * e);
+                (gated / (Vector512<float>.One + e) * Vector512.Load(up + i)).Store(y + i);
             }
         }
         ApplyReference(gate + i, up + i, y + i, n - i);

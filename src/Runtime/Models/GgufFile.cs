@@ -1,5 +1,5 @@
-using Retrieval.Runtime.Kernels;
 using System.Numerics;
+using Retrieval.Runtime.Kernels;
 
 namespace Retrieval.Runtime.Models;
 

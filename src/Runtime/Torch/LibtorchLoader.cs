@@ -11,7 +11,7 @@ namespace Retrieval.Runtime.Torch;
 public static partial class LibtorchLoader
 {
     private static readonly Lock Gate = new();
-    private static LibtorchInfo? s_loaded;
+    private static LibtorchInfo? _loaded;
 
     // In the order in which they need each other; those that a build does not have are left out.
     private static readonly string[] LinuxLibraries =
@@ -23,7 +23,7 @@ public static partial class LibtorchLoader
     {
         lock (Gate)
         {
-            if (s_loaded is { } loaded)
+            if (_loaded is { } loaded)
             {
                 if (directory is not null && Path.GetFullPath(directory) != loaded.Directory)
                     throw new InputException($"libtorch from {loaded.Directory} is already loaded; {directory} needs a new process.");
@@ -52,7 +52,7 @@ public static partial class LibtorchLoader
             {
                 throw new InputException($"libtorch in {found} cannot be loaded ({e.GetBaseException().Message.ReplaceLineEndings(" ")}); give another folder with --libtorch.", e);
             }
-            return s_loaded = new LibtorchInfo(found, torch.__version__, torch.cuda.is_available());
+            return _loaded = new LibtorchInfo(found, torch.__version__, torch.cuda.is_available());
         }
     }
 

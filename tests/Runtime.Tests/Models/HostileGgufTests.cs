@@ -103,10 +103,27 @@ public sealed class HostileGgufTests : IDisposable
     {
         var metadata = new Dictionary<string, object>
         {
-            ["a"] = (byte)200, ["b"] = (sbyte)-3, ["c"] = (ushort)60_000, ["d"] = (short)-4, ["e"] = 4_000_000_000u, ["f"] = -5, ["g"] = 0.5f,
-            ["h"] = true, ["i"] = "tëxt", ["j"] = ulong.MaxValue, ["k"] = long.MinValue, ["l"] = 0.1,
-            ["m"] = new[] { "x", "", "zz" }, ["n"] = new[] { 1f, -2f }, ["o"] = new[] { -1, 2 }, ["p"] = new[] { 7u }, ["q"] = new[] { true, false },
-            ["r"] = new byte[] { 1, 2 }, ["s"] = Array.Empty<float>(), ["t"] = new[] { 1.5 }, ["general.alignment"] = 64u,
+            ["a"] = (byte)200,
+            ["b"] = (sbyte)-3,
+            ["c"] = (ushort)60_000,
+            ["d"] = (short)-4,
+            ["e"] = 4_000_000_000u,
+            ["f"] = -5,
+            ["g"] = 0.5f,
+            ["h"] = true,
+            ["i"] = "tëxt",
+            ["j"] = ulong.MaxValue,
+            ["k"] = long.MinValue,
+            ["l"] = 0.1,
+            ["m"] = new[] { "x", "", "zz" },
+            ["n"] = new[] { 1f, -2f },
+            ["o"] = new[] { -1, 2 },
+            ["p"] = new[] { 7u },
+            ["q"] = new[] { true, false },
+            ["r"] = new byte[] { 1, 2 },
+            ["s"] = Array.Empty<float>(),
+            ["t"] = new[] { 1.5 },
+            ["general.alignment"] = 64u,
         };
         using GgufFile file = Open(TinyGguf.Bytes(metadata, [TinyTensor.F32("w", [1, 2, 3, 4, 5, 6], 2, 3), TinyTensor.F16("v", [1], 1)], version));
         Assert.Equal(metadata.Keys, file.Metadata.Keys);

@@ -43,7 +43,8 @@ internal static class Members
         {
             call.Budget.Spend(call.Line, map.Count);
             return map.Values.ToList();
-        },
+        }
+        ,
         _ => null,
     };
 
