@@ -5,6 +5,7 @@ using Xunit;
 namespace Retrieval.Runtime.Tests;
 
 /// <summary>Perplexity of a novel under a real model, against an independent float32 implementation.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class GoldenPerplexityTests
 {
     private const double Tolerance = 1e-3;

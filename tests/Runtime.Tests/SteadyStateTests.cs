@@ -6,9 +6,8 @@ using Xunit;
 
 namespace Retrieval.Runtime.Tests;
 
-/// <summary>Runs without other tests beside it: it watches the memory of the process.</summary>
-[CollectionDefinition(nameof(SteadyStateTests), DisableParallelization = true)]
-[Collection(nameof(SteadyStateTests))]
+/// <summary>Memory after long use is what it was after the first.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class SteadyStateTests
 {
     // A leak of one step's activations (recall-nano: 20 KB) over 2,000 steps would be 40 MB; what compiled code and the
