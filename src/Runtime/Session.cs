@@ -50,7 +50,7 @@ public sealed unsafe class Session : IDisposable
         try
         {
             if (tokens.Length > 1)
-                _decoder.Prefill(_state, tokens[..^1], null, Report(tokens.Length, progress), cancel);
+                _decoder.Prefill(_state, tokens[..^1], before + tokens.Length, null, Report(tokens.Length, progress), cancel);
             cancel.ThrowIfCancellationRequested();
             _decoder.Step(_state, tokens[^1], _logits.Data);
         }
@@ -76,7 +76,7 @@ public sealed unsafe class Session : IDisposable
         using var logits = new HostBuffer((long)Decoder.LogitRows * vocabulary);
         try
         {
-            _decoder.Prefill(_state, tokens, Chunk, null, cancel);
+            _decoder.Prefill(_state, tokens, before + tokens.Length, Chunk, null, cancel);
         }
         catch
         {

@@ -86,8 +86,7 @@ public sealed class DecoderTests
         {
             using Session session = tiny.Engine.NewSession();
             session.Append(tokens.AsSpan(0, length));
-            // Prefill ends before the last token, which is a step.
-            List<int> lengths = [.. Enumerable.Repeat(length - 1, length - 1), length];
+            List<int> lengths = [.. Enumerable.Repeat(length, length)];
             for (int steps = 0; steps < 10; steps++)
             {
                 double[] expected = reference.Run(tokens[..session.Length], [.. lengths])[^1];

@@ -67,9 +67,10 @@ internal sealed unsafe class Decoder : IDisposable
     /// Reads tokens layer by layer: all chunks pass layer i before layer i + 1, so that the device holds the working set of one
     /// layer while the hidden states of the rest wait in host memory. The last layer only leaves its keys and values.
     /// </summary>
+    /// <param name="contextLength">Tokens that the sequence will hold when the whole prompt is read; dynamic RoPE scaling depends on it.</param>
     /// <param name="onWork">Receives the share of the work done, 0 to 1, after every chunk of every layer.</param>
     /// <param name="onHidden">Receives the final hidden states [count, hidden] of the tokens from index first on; null: they are not needed.</param>
-    public void Prefill(SequenceState state, ReadOnlySpan<int> tokens, HiddenHandler? onHidden, Action<double>? onWork, CancellationToken cancel)
+    public void Prefill(SequenceState state, ReadOnlySpan<int> tokens, int contextLength, HiddenHandler? onHidden, Action<double>? onWork, CancellationToken cancel)
     {
         int start = state.Length, end = start + tokens.Length;
         using var hidden = new HostBuffer((long)tokens.Length * _config.Hidden);
@@ -89,7 +90,7 @@ internal sealed unsafe class Decoder : IDisposable
                 cancel.ThrowIfCancellationRequested();
                 float* chunk = hidden.Data + (long)first * _config.Hidden;
                 SetCount(Math.Min(Chunk, tokens.Length - first));
-                _angles.Set(start + first, _x.Count, end);
+                _angles.Set(start + first, _x.Count, contextLength);
                 _math.Load(chunk, _x);
                 Layer(state, layer, start + first, pass);
                 if (last)

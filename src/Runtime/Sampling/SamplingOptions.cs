@@ -27,16 +27,16 @@ public sealed record SamplingOptions
     /// <summary>Throws an <see cref="InputException"/> if a value is out of its range.</summary>
     public void Validate()
     {
-        if (!(Temperature >= 0))
-            throw new InputException($"The temperature is {Temperature}; it must be 0 or more.");
+        if (!(Temperature >= 0 && float.IsFinite(Temperature)))
+            throw new InputException($"The temperature is {Temperature}; it must be 0 or more, and finite.");
         if (TopK < 0)
             throw new InputException($"top-k is {TopK}; it must be 0 (off) or more.");
         if (!(TopP > 0 && TopP <= 1))
             throw new InputException($"top-p is {TopP}; it must be above 0 and at most 1.");
         if (!(MinP >= 0 && MinP <= 1))
             throw new InputException($"min-p is {MinP}; it must be between 0 and 1.");
-        if (!(RepeatPenalty > 0))
-            throw new InputException($"The repeat penalty is {RepeatPenalty}; it must be above 0.");
+        if (!(RepeatPenalty > 0 && float.IsFinite(RepeatPenalty)))
+            throw new InputException($"The repeat penalty is {RepeatPenalty}; it must be above 0, and finite.");
         if (RepeatLast < 0)
             throw new InputException($"The repeat penalty looks at {RepeatLast} tokens; the number must be 0 or more.");
     }
