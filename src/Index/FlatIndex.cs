@@ -9,7 +9,8 @@ namespace Retrieval.Index;
 /// </summary>
 public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
 {
-    private const int TileRows = 64;
+    // 8 KB at 64 elements: a quarter of the first-level cache, which two hardware threads may share.
+    private const int TileRows = 32;
 
     private float[] _scores = [];
     private float[] _scratch = [];
