@@ -13,7 +13,7 @@ try
     ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (InputException problem)
+catch (Exception problem) when (problem is InputException or IOException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine($"scenarios: {problem.Message}");
     return 1;

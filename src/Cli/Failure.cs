@@ -63,4 +63,18 @@ internal static class Failure
 }
 
 /// <summary>The command line itself does not make sense, although each flag is well formed.</summary>
-internal sealed class UsageException(string message) : Exception(message);
+internal sealed class UsageException(string message) : Exception(message)
+{
+    /// <summary>Options that came from flags are a matter of usage when they are out of range.</summary>
+    public static void Check(Action validate)
+    {
+        try
+        {
+            validate();
+        }
+        catch (InputException problem)
+        {
+            throw new UsageException(problem.Message);
+        }
+    }
+}

@@ -12,8 +12,12 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
     // 8 KB at 64 elements: a quarter of the first-level cache, which two hardware threads may share.
     private const int TileRows = 32;
 
-    private float[] _scores = [];
-    private float[] _scratch = [];
+    // One buffer a thread serves all indexes: a model has hundreds of them, and they are searched one after another.
+    [ThreadStatic]
+    private static float[]? _threadScores;
+
+    [ThreadStatic]
+    private static float[]? _threadScratch;
 
     public int Count { get; private set; }
 
@@ -36,13 +40,8 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
         int dim = rows.Dim, group = queries.Length / dim, count = Count;
         if (count == 0 || k <= 0)
             return 0;
-        if (_scores.Length < group * count || _scratch.Length < count)
-        {
-            // Headroom, so that a growing context does not reallocate at every step.
-            _scores = new float[group * (count + count / 4 + 1024)];
-            _scratch = new float[_scores.Length / group];
-        }
-        fixed (float* scores = _scores, query = queries)
+        (float[] allScores, float[] scratch) = Buffers(group, count);
+        fixed (float* scores = allScores, query = queries)
         {
             float* tile = stackalloc float[TileRows * dim];
             for (int row = 0; row < count; row += TileRows)
@@ -53,8 +52,21 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
             }
         }
         for (int g = 0; g < group; g++)
-            SoftmaxInto(_scores.AsSpan(g * count, count), g == 0 ? default : _scores.AsSpan(0, count));
-        return TopK.Select(_scores.AsSpan(0, count), _scratch, k, first, hits);
+            SoftmaxInto(allScores.AsSpan(g * count, count), g == 0 ? default : allScores.AsSpan(0, count));
+        return TopK.Select(allScores.AsSpan(0, count), scratch, k, first, hits);
+    }
+
+    private static (float[] Scores, float[] Scratch) Buffers(int group, int count)
+    {
+        if ((long)group * count > Array.MaxLength)
+            throw new InvalidOperationException($"Exact search of {count:N0} rows for {group:N0} queries needs more logits than an array holds ({Array.MaxLength:N0}).");
+        // Headroom, so that a growing context does not reallocate at every step.
+        int roomy = (int)Math.Min(Array.MaxLength / group, count + count / 4L + 1024);
+        if (_threadScores is null || _threadScores.Length < group * count)
+            _threadScores = new float[group * roomy];
+        if (_threadScratch is null || _threadScratch.Length < count)
+            _threadScratch = new float[roomy];
+        return (_threadScores, _threadScratch);
     }
 
     /// <summary>Logits to probabilities, in place, or added to <paramref name="sum"/> if there is one.</summary>

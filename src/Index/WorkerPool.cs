@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 
 namespace Retrieval.Index;
 
@@ -60,7 +61,7 @@ public sealed class WorkerPool : IDisposable
         }
         _wake.Reset();
         if (_failure is { } failure)
-            throw new AggregateException(failure.Message, failure);
+            ExceptionDispatchInfo.Throw(failure);
     }
 
     /// <summary>Splits [0, count) into blocks of <paramref name="grain"/> that workers take as they become free.</summary>

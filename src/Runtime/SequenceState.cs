@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Retrieval.Index;
 using Retrieval.Offload;
 using Retrieval.Runtime.Models;
@@ -61,6 +62,14 @@ internal sealed class SequenceState : IDisposable
         ? Math.Min(Length, (long)Policy.Sinks + Policy.Window) * Store.Layout.TokenBytes
         : _windows.Sum(window => window.Bytes);
 
+    /// <summary>Host memory that a prompt of so many tokens takes: the rows that stay, one sliding layer's, and the hidden states while it is read.</summary>
+    public long BytesToRead(int tokens)
+    {
+        long layerBytes = Store.Layout.TokenBytes / _config.Layers;
+        int whole = _config.LayerKinds.Count(kind => kind.SlidingWindow is null), sliding = whole < _config.Layers ? 1 : 0;
+        return tokens * ((whole + sliding) * layerBytes + sizeof(float) * (long)_config.Hidden);
+    }
+
     /// <summary>The selector of a layer; null for a sliding layer.</summary>
     public ITokenSelector? Selector(int layer) => _selectors[layer];
 
@@ -70,8 +79,24 @@ internal sealed class SequenceState : IDisposable
     /// <summary>End of the far rows of a layer when <paramref name="length"/> tokens are there; never below Sinks.</summary>
     public int FarEnd(int length) => Math.Max(Policy.Sinks, length - Policy.Window);
 
+    /// <summary>Appends rows of a layer to the store, [tokens, kvHeads * headDim].</summary>
+    /// <exception cref="InputException">They are not finite numbers: 16-bit rows could not tell.</exception>
+    public unsafe void Append(int layer, float* keys, float* values, int tokens)
+    {
+        int floats = tokens * _config.KvHeads * _config.HeadDim;
+        if (!TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>(keys, floats)) || !TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>(values, floats)))
+            throw new InputException($"Layer {layer} computed keys or values that are not finite numbers; the model's weights are damaged or its configuration does not belong to them.");
+        Store.Append(layer, keys, values, tokens);
+    }
+
     /// <summary>The store has all rows of a layer for a prompt that ends at <paramref name="length"/>.</summary>
-    public void LayerRead(int layer, int length) => Advance(layer, length, prefill: true);
+    public void LayerRead(int layer, int length)
+    {
+        Advance(layer, length, prefill: true);
+        // The first text of a sequence is undone by emptying it, which needs no rows: a sliding layer can let go at once.
+        if (Length == 0)
+            ReleasePassed(layer, length);
+    }
 
     /// <summary>The store has the row of the step that makes the sequence <paramref name="length"/> tokens long.</summary>
     public void LayerStepped(int layer, int length) => Advance(layer, length, prefill: false);
@@ -83,21 +108,19 @@ internal sealed class SequenceState : IDisposable
     public void ReleasePassed()
     {
         for (int layer = 0; layer < _config.Layers; layer++)
-        {
-            if (_config.LayerKinds[layer].SlidingWindow is { } window)
-                Store.ReleaseBefore(layer, Length - window - SlidingMargin);
-        }
+            ReleasePassed(layer, Length);
     }
+
+    /// <summary>Does every sliding layer still hold the window that ends at <paramref name="length"/>?</summary>
+    public bool CanRewindTo(int length) => length == 0 || Enumerable.Range(0, _config.Layers).All(layer =>
+        _config.LayerKinds[layer].SlidingWindow is not { } window || Math.Max(0, length - window) >= Store.FirstRow(layer));
 
     /// <summary>Forgets the rows from <paramref name="length"/> on, those of an interrupted prefill included.</summary>
     /// <exception cref="InputException">A sliding layer no longer holds the window that ends there.</exception>
     public void RewindTo(int length)
     {
-        for (int layer = 0; layer < _config.Layers; layer++)
-        {
-            if (length > 0 && _config.LayerKinds[layer].SlidingWindow is { } window && Math.Max(0, length - window) < Store.FirstRow(layer))
-                throw new InputException($"The session cannot be rewound from {Length:N0} to {length:N0} tokens: a sliding layer keeps the last {SlidingMargin + window:N0}; read the text again instead.");
-        }
+        if (!CanRewindTo(length))
+            throw new InputException($"The session cannot be rewound from {Length:N0} to {length:N0} tokens: sliding layers keep their window and {SlidingMargin:N0} tokens more; read the text again instead.");
         Store.Truncate(length);
         foreach (DeviceWindow resident in _windows)
             resident.Truncate(length);
@@ -128,6 +151,12 @@ internal sealed class SequenceState : IDisposable
         foreach (DeviceWindow window in _windows)
             window.Dispose();
         Store.Dispose();
+    }
+
+    private void ReleasePassed(int layer, int length)
+    {
+        if (_config.LayerKinds[layer].SlidingWindow is { } window)
+            Store.ReleaseBefore(layer, length - window - SlidingMargin);
     }
 
     private void Advance(int layer, int length, bool prefill)

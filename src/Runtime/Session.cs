@@ -112,6 +112,9 @@ public sealed unsafe class Session : IDisposable
         _tokens.RemoveRange(length, _tokens.Count - length);
     }
 
+    /// <summary>Do the sliding layers still hold what <see cref="RewindTo"/> would need? 0 is always possible.</summary>
+    public bool CanRewindTo(int length) => _state.CanRewindTo(length);
+
     /// <summary>A second session with the same tokens; KV pages are shared until one of them changes. May follow another policy.</summary>
     public Session Fork(RetrievalPolicy? policy = null)
     {
@@ -145,6 +148,8 @@ public sealed unsafe class Session : IDisposable
     {
         if ((long)Length + tokens.Length > _engine.ContextLimit)
             throw new ContextOverflowException((long)Length + tokens.Length, _engine.ContextLimit);
+        if (tokens.Length > 1)
+            HostMemory.Demand(_state.BytesToRead(tokens.Length), $"Reading {tokens.Length:N0} tokens");
         foreach (int token in tokens)
         {
             if ((uint)token >= (uint)_engine.Config.Vocabulary)

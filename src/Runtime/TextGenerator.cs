@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using System.Text;
 using Retrieval.Runtime.Sampling;
 using Retrieval.Runtime.Text;
@@ -35,7 +36,7 @@ public static class TextGenerator
         long begin = Stopwatch.GetTimestamp();
         session.Append(prompt, progress, cancel);
         TimeSpan prefill = Stopwatch.GetElapsedTime(begin);
-        var output = new Output(engine.Tokenizer.CreateDetokenizer(), new StopStrings(options.Stop), onText);
+        var output = new Output(engine.Tokenizer.CreateDetokenizer(continues: true), new StopStrings(options.Stop), onText);
 
         var tokens = new List<int>();
         FinishReason? finish = null;
@@ -43,6 +44,8 @@ public static class TextGenerator
         int steps = 0;
         while (finish is null)
         {
+            if (!TensorPrimitives.IsFiniteAll(session.Logits))
+                throw new InputException($"{engine.ModelName} computed logits that are not finite numbers; its weights are damaged or its configuration does not belong to them.");
             int token = sampler.Sample(session.Logits);
             if (tokens.Count == 0)
                 first = Stopwatch.GetElapsedTime(begin);

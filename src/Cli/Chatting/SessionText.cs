@@ -23,6 +23,8 @@ internal sealed class SessionText(TextTokenizer tokenizer, Session session, bool
         int common = Math.Min(Math.Min(_held.Count, session.Length), tokens.AsSpan().CommonPrefixLength(CollectionsMarshal.AsSpan(_held)));
         // Logits come from reading: the last token is read again if the session holds everything.
         common = Math.Min(common, tokens.Length - 1);
+        if (common < session.Length && !session.CanRewindTo(common))
+            common = 0;
         if (common < session.Length)
             session.RewindTo(common);
         _held.RemoveRange(common, _held.Count - common);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Retrieval.Runtime;
 
 namespace Retrieval.Cli;
 
@@ -31,8 +32,8 @@ internal sealed record DoctorReport(
             SimdLevel.Name,
             Retrieval.Runtime.Torch.ProcessorFeatures.MultipliesBFloat16,
             threads,
-            SystemMemory.Total,
-            SystemMemory.Available,
+            HostMemory.Total,
+            HostMemory.Available,
             Math.Round(MemoryBandwidth.Measure(1), 1),
             Math.Round(MemoryBandwidth.Measure(threads), 1),
             model);

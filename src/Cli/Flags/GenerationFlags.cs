@@ -34,7 +34,7 @@ internal sealed class GenerationFlags
             RepeatPenalty = parsed.GetValue(_penalty),
             Seed = parsed.GetValue(_seed),
         };
-        sampling.Validate();
+        UsageException.Check(sampling.Validate);
         string[] stop = parsed.GetValue(_stop) ?? [];
         if (stop.Any(text => text.Length == 0))
             throw new UsageException("--stop is empty; give the text that ends generation, or leave it out.");

@@ -32,7 +32,7 @@ internal sealed class PolicyFlags(string fallback)
                 ? exact with { Budget = budget }
                 : throw new UsageException($"--budget is {budget} but the policy '{policy.Name}' has no budget; use --policy exact or leave it out.");
         }
-        policy.Validate();
+        UsageException.Check(policy.Validate);
         return policy;
     }
 }

@@ -23,12 +23,12 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
     }
 
     public void AppendOnly(SequenceState state, int layer, int position, Rows key, Rows value)
-        => state.Store.Append(layer, key.Data, value.Data, key.Count);
+        => state.Append(layer, key.Data, value.Data, key.Count);
 
     public void Step(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
     {
         int length = position + 1;
-        state.Store.Append(layer, key.Data, value.Data, 1);
+        state.Append(layer, key.Data, value.Data, 1);
         state.LayerStepped(layer, length);
         float scale = 1 / MathF.Sqrt(config.HeadDim);
         for (int i = 0; i < query.Width; i++)

@@ -118,7 +118,7 @@ internal sealed unsafe class StoreAttention : IDisposable
             return;
         _partialCapacity = _pieces.Length;
         NativeMemory.AlignedFree(_partials);
-        _partials = (float*)NativeMemory.AlignedAlloc((nuint)(_partialCapacity * _partialFloats * sizeof(float)), 64);
+        _partials = (float*)NativeMemory.AlignedAlloc((nuint)((long)_partialCapacity * _partialFloats * sizeof(float)), 64);
     }
 
     private AttentionPartial Partial(int piece) => new(_partials + (long)piece * _partialFloats, _config.Group, _config.HeadDim);

@@ -26,7 +26,8 @@ internal sealed unsafe class HostMath : IDecoderMath
         foreach (Weight weight in matrices.Where(PackedNibbles.CanPack))
         {
             _packed[weight] = PackedNibbles.Pack(weight, workers);
-            _bytes += _packed[weight].Bytes;
+            // The checkpoint's own bytes are counted as weights already; the packed ones take their place.
+            _bytes += _packed[weight].Bytes - weight.Stored.Bytes;
         }
     }
 

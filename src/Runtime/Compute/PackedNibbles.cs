@@ -7,7 +7,8 @@ namespace Retrieval.Runtime.Compute;
 
 /// <summary>
 /// A four-bit weight matrix in the order in which <see cref="NibbleMatVec"/> reads it: the same bits (a ninth more for Q4_0 and
-/// Q4_K), copied once when the model is loaded. The checkpoint's own pages go back to the operating system.
+/// Q4_K), copied once when the model is loaded. The checkpoint's own pages go back to the operating system until prefill, which
+/// converts whole layers, reads them again.
 /// </summary>
 internal sealed unsafe class PackedNibbles : IDisposable
 {

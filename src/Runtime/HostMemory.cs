@@ -1,15 +1,24 @@
 using System.Globalization;
 
-namespace Retrieval.Cli;
+namespace Retrieval.Runtime;
 
 /// <summary>Main memory in bytes, as far as this process may use it.</summary>
-internal static class SystemMemory
+public static class HostMemory
 {
     /// <summary>The machine's memory, or the container's limit if that is lower.</summary>
     public static long Total => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
     /// <summary>What Linux says can be had without swapping; elsewhere what the garbage collector believes.</summary>
     public static long Available => Math.Min(Total, FromProc("MemAvailable:") ?? Total);
+
+    /// <summary>Refuses work that cannot fit, before it begins: the kernel's way of refusing is to end the process, hours later.</summary>
+    /// <exception cref="InsufficientMemoryException">More is needed than is available; the message has both numbers.</exception>
+    public static void Demand(long bytes, string purpose)
+    {
+        long available = Available;
+        if (bytes > available)
+            throw new InsufficientMemoryException($"{purpose} needs {bytes / 1e9:F1} GB of host memory and {available / 1e9:F1} GB are available");
+    }
 
     private static long? FromProc(string name)
     {
