@@ -29,7 +29,7 @@ public interface IKeyIndex
     int Search(ReadOnlySpan<float> queries, int k, Span<Hit> hits);
 }
 
-/// <summary>Key rows of one KV head, in pages of 16-bit floats.</summary>
+/// <summary>Key rows of one KV head, however they are stored.</summary>
 public interface IKeyRows
 {
     /// <summary>Elements of a row.</summary>

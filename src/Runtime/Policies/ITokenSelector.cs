@@ -4,7 +4,7 @@ namespace Retrieval.Runtime.Policies;
 
 /// <summary>
 /// What retrieval methods differ in: for one layer of one sequence, which tokens between the sinks and the window a decode
-/// step reads. These far tokens are rows [Sinks, Sinks + FarRows) of the KV store.
+/// step reads. These far tokens are the rows [sinks, length − window) of the KV store.
 /// </summary>
 internal interface ITokenSelector : IDisposable
 {
