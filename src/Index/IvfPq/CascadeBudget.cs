@@ -1,0 +1,13 @@
+namespace Retrieval.Index;
+
+/// <summary>How much each level of the cascade reads for one KV head.</summary>
+/// <param name="Opened">Rows in the lists whose codes are read.</param>
+/// <param name="Keys">Rows whose keys are read.</param>
+/// <param name="Values">Rows whose values are read.</param>
+public readonly record struct CascadeBudget(int Opened, int Keys, int Values);
+
+/// <summary>What a cascade read, in bytes.</summary>
+public readonly record struct CascadeBytes(long Lists, long Codes, long Keys, long Values)
+{
+    public long Total => Lists + Codes + Keys + Values;
+}

@@ -1,0 +1,170 @@
+using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>
+/// What all segments of one KV head share: the coordinates in which lists and codes are kept and the quantiser of the residuals.
+/// A key's coordinates are z = Eᵀ Aᵀ k and a query's x = Eᵀ A⁻¹ q, with A from <see cref="QueryMetric"/> and E the
+/// eigenvectors of the covariance that keys have around their lists' centres; so x · z = q · k, and axes fall in importance.
+/// </summary>
+internal sealed class IvfPqCodec
+{
+    /// <summary>Groups of axes whose variance a list keeps apart.</summary>
+    public const int Bands = 8;
+
+    private IvfPqCodec(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, float[] valueCovariance)
+    {
+        Dim = dim;
+        KeyTransform = keyTransform;
+        QueryTransform = queryTransform;
+        Variances = variances;
+        Quantizer = quantizer;
+        CodeNoise = codeNoise;
+        ValueCovariance = valueCovariance;
+        BandStarts = ChooseBands(variances);
+    }
+
+    public int Dim { get; }
+
+    /// <summary>A E, [dim, dim]: a row vector k times it is z.</summary>
+    public float[] KeyTransform { get; }
+
+    /// <summary>A⁻ᵀ E, [dim, dim]: a row vector q times it is x.</summary>
+    public float[] QueryTransform { get; }
+
+    /// <summary>Mean square of a residual along each axis, falling.</summary>
+    public float[] Variances { get; }
+
+    public ProductQuantizer Quantizer { get; }
+
+    /// <summary>Mean square of what the codes lose along each axis.</summary>
+    public float[] CodeNoise { get; }
+
+    /// <summary>Cov(key, value) inside lists, [dim, dim], the key's axis first.</summary>
+    public float[] ValueCovariance { get; }
+
+    /// <summary>First axis of each band and, last, Dim: bands of about equal energy.</summary>
+    public int[] BandStarts { get; }
+
+    /// <summary>Learns axes, quantiser and covariance from clustered segments, and turns their rows into the new coordinates.</summary>
+    public static IvfPqCodec Fit(QueryMetric metric, IReadOnlyList<ClusteredRows> segments, IKeyRows values, IvfPqOptions options)
+    {
+        int dim = metric.Dim;
+        double[] axes = Covariance(segments, dim), variances = SymmetricEigen.Decompose(axes, dim);
+        // Rows of axes are eigenvectors: E = axesᵀ.
+        float[] rotation = new float[dim * dim], keys = new float[dim * dim], queries = new float[dim * dim];
+        for (int i = 0; i < dim; i++)
+        {
+            for (int j = 0; j < dim; j++)
+            {
+                double key = 0, query = 0;
+                for (int m = 0; m < dim; m++)
+                {
+                    key += metric.Factor[i * dim + m] * axes[j * dim + m];
+                    query += metric.Inverse[m * dim + i] * axes[j * dim + m];
+                }
+                rotation[i * dim + j] = (float)axes[j * dim + i];
+                keys[i * dim + j] = (float)key;
+                queries[i * dim + j] = (float)query;
+            }
+        }
+        foreach (ClusteredRows segment in segments)
+            segment.Rotate(rotation);
+        (float[] sample, int count) = ResidualSample(segments, dim);
+        for (int i = 0; i < dim; i++)
+            variances[i] = Math.Max(variances[i], 0);
+        ProductQuantizer quantizer = ProductQuantizer.Train(sample, count, dim, variances, options.Subspaces(dim));
+        return new IvfPqCodec(dim, keys, queries, [.. variances.Select(v => (float)v)], quantizer, Noise(quantizer, sample, count, dim), ListValueEncoder.Covariance(segments, values));
+    }
+
+    public static IvfPqCodec FromParts(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, float[] valueCovariance)
+        => new(dim, keyTransform, queryTransform, variances, quantizer, codeNoise, valueCovariance);
+
+    /// <summary>Coordinates of queries, [group, dim].</summary>
+    public unsafe void Transform(ReadOnlySpan<float> queries, float* x)
+    {
+        fixed (float* query = queries, transform = QueryTransform)
+            PanelMultiply.Multiply(query, Dim, transform, Dim, x, Dim, queries.Length / Dim, Dim, Dim, false);
+    }
+
+    private static double[] Covariance(IReadOnlyList<ClusteredRows> segments, int dim)
+    {
+        // Every fourth row is plenty for 64 x 64 numbers.
+        const int Stride = 4;
+        var sum = new double[dim * dim];
+        float[] residual = new float[dim], partial = new float[dim * dim];
+        long rows = 0;
+        foreach (ClusteredRows segment in segments)
+        {
+            Array.Clear(partial);
+            for (int r = 0; r < segment.Count; r += Stride, rows++)
+            {
+                TensorPrimitives.Subtract(segment.Row(r), segment.Centroid(segment.Assignment[r]), residual);
+                for (int i = 0; i < dim; i++)
+                {
+                    Span<float> target = partial.AsSpan(i * dim, i + 1);
+                    TensorPrimitives.MultiplyAdd(residual.AsSpan(0, i + 1), residual[i], target, target);
+                }
+            }
+            for (int i = 0; i < sum.Length; i++)
+                sum[i] += partial[i];
+        }
+        for (int i = 0; i < dim; i++)
+        {
+            for (int j = 0; j <= i; j++)
+                sum[j * dim + i] = sum[i * dim + j] = sum[i * dim + j] / Math.Max(1, rows);
+        }
+        return sum;
+    }
+
+    /// <summary>Residuals of rows at a uniform stride, axis after axis.</summary>
+    private static unsafe (float[] Columns, int Count) ResidualSample(IReadOnlyList<ClusteredRows> segments, int dim)
+    {
+        const int Most = 2048;
+        int total = segments.Sum(segment => segment.Count), count = (Math.Min(total, Most) + 15) / 16 * 16;
+        float[] rows = new float[count * dim], columns = new float[count * dim];
+        for (int i = 0; i < count; i++)
+        {
+            int row = (int)((long)i * total / count), s = 0;
+            for (; row >= segments[s].Count; s++)
+                row -= segments[s].Count;
+            TensorPrimitives.Subtract(segments[s].Row(row), segments[s].Centroid(segments[s].Assignment[row]), rows.AsSpan(i * dim, dim));
+        }
+        fixed (float* source = rows, target = columns)
+            Transpose.Apply(source, count, dim, target, count);
+        return (columns, count);
+    }
+
+    private static unsafe float[] Noise(ProductQuantizer quantizer, float[] sample, int count, int dim)
+    {
+        float[] lost = new float[count * dim], noise = new float[dim];
+        var codes = new int[count * quantizer.Subspaces];
+        fixed (float* columns = sample, target = lost)
+        fixed (int* code = codes)
+            quantizer.Encode(columns, count, code, target);
+        for (int i = 0; i < dim; i++)
+            noise[i] = TensorPrimitives.SumOfSquares<float>(lost.AsSpan(i * count, count)) / count;
+        return noise;
+    }
+
+    private static int[] ChooseBands(float[] variances)
+    {
+        int dim = variances.Length;
+        var starts = new int[Bands + 1];
+        double total = 0, sum = 0;
+        foreach (float variance in variances)
+            total += variance;
+        int band = 1;
+        for (int i = 0; i < dim && band < Bands; i++)
+        {
+            sum += variances[i];
+            // At least one axis a band, and enough left for the others.
+            if (sum >= total * band / Bands || dim - i - 1 <= Bands - band)
+                starts[band++] = Math.Min(dim, i + 1);
+        }
+        while (band <= Bands)
+            starts[band++] = dim;
+        return starts;
+    }
+}

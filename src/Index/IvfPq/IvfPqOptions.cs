@@ -1,0 +1,30 @@
+namespace Retrieval.Index;
+
+/// <summary>How an <see cref="IvfPqIndex"/> is built.</summary>
+public sealed record IvfPqOptions
+{
+    /// <summary>Rows that are clustered together; default 8,192, at most 65,536 (places are 16-bit).</summary>
+    public int SegmentRows { get; init; } = 8192;
+
+    /// <summary>Rows of a list on average; default 64.</summary>
+    public int RowsPerList { get; init; } = 64;
+
+    /// <summary>Passes of k-means; default 6.</summary>
+    public int Iterations { get; init; } = 6;
+
+    /// <summary>Axes for each 4-bit code on average; default 4: 8 bytes a row of 64.</summary>
+    public int AxesPerCode { get; init; } = 4;
+
+    /// <summary>Codes of a row of that many elements: even, so that two share a byte.</summary>
+    internal int Subspaces(int dim) => Math.Max(2, (dim + 2 * AxesPerCode - 1) / (2 * AxesPerCode) * 2);
+
+    /// <summary>Throws if a value is out of its range.</summary>
+    public void Validate()
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(SegmentRows, 16);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(SegmentRows, 65536);
+        ArgumentOutOfRangeException.ThrowIfLessThan(RowsPerList, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(Iterations, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(AxesPerCode, 1);
+    }
+}

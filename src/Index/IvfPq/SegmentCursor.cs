@@ -1,0 +1,56 @@
+namespace Retrieval.Index;
+
+/// <summary>
+/// Walks through the lists of all segments. A list's number counts through the segments, their padding included, so that it is
+/// also the list's place in arrays that hold all segments' scores one after another.
+/// </summary>
+internal ref struct SegmentCursor
+{
+    private readonly IReadOnlyList<IvfPqSegment> _segments;
+    private int _first;
+
+    public SegmentCursor(IvfPqIndex index)
+    {
+        _segments = index.Segments;
+        List = -1;
+    }
+
+    /// <summary>Which segment.</summary>
+    public int Index { get; private set; }
+
+    /// <summary>Number of the list in its segment.</summary>
+    public int List { get; private set; }
+
+    public readonly IvfPqSegment Segment => _segments[Index];
+
+    public readonly int Number => _first + List;
+
+    /// <summary>Rows of the list.</summary>
+    public readonly int Rows => Segment.ListCount(List);
+
+    /// <summary>Place of the list's first row in its segment.</summary>
+    public readonly int FirstPlace => Segment.ListStarts[List];
+
+    /// <summary>Goes to the next list; false: that was the last.</summary>
+    public bool Next()
+    {
+        if (Index == _segments.Count)
+            return false;
+        if (++List < Segment.Lists)
+            return true;
+        _first += Segment.PaddedLists;
+        List = 0;
+        return ++Index < _segments.Count;
+    }
+
+    /// <summary>Goes to a list, not before the current one.</summary>
+    public void MoveTo(int number)
+    {
+        while (number - _first >= Segment.PaddedLists)
+        {
+            _first += Segment.PaddedLists;
+            Index++;
+        }
+        List = number - _first;
+    }
+}

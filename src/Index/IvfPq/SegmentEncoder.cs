@@ -1,0 +1,180 @@
+using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>Turns clustered rows into a segment: sorts them list after list, rounds the centres, encodes what remains.</summary>
+internal static unsafe class SegmentEncoder
+{
+    public static IvfPqSegment Encode(ClusteredRows rows, IvfPqCodec codec, IKeyRows values)
+    {
+        int dim = rows.Dim, count = rows.Count;
+        (ushort[] order, int[] starts) = rows.Sort();
+        int lists = starts.Length - 1;
+        float[] sorted = Sorted(rows, order);
+        var centres = ListMeans(sorted, starts, dim);
+        (AlignedBytes centreBytes, float[] scale, float[] middle) = RoundCentres(centres, lists, dim);
+        SubtractCentres(sorted, starts, centres, dim);
+        (AlignedBytes spread, float[] spreadScale) = Spread(sorted, starts, codec);
+        int[] blocks = BlockStarts(starts);
+        return new IvfPqSegment
+        {
+            First = rows.First,
+            Count = count,
+            Lists = lists,
+            Order = order,
+            ListStarts = starts,
+            BlockStarts = blocks,
+            LogCounts = LogCounts(starts),
+            Centres = centreBytes,
+            CentreScale = scale,
+            CentreMiddle = middle,
+            Spread = spread,
+            SpreadScale = spreadScale,
+            Codes = Codes(sorted, starts, blocks, codec),
+            Values = ListValueEncoder.Encode(values, rows.First, order, starts),
+        };
+    }
+
+    private static float[] Sorted(ClusteredRows rows, ushort[] order)
+    {
+        var sorted = new float[rows.Count * rows.Dim];
+        for (int place = 0; place < order.Length; place++)
+            rows.Row(order[place]).CopyTo(sorted.AsSpan(place * rows.Dim));
+        return sorted;
+    }
+
+    private static float[] ListMeans(float[] sorted, int[] starts, int dim)
+    {
+        var means = new float[(starts.Length - 1) * dim];
+        for (int list = 0; list < starts.Length - 1; list++)
+        {
+            Span<float> mean = means.AsSpan(list * dim, dim);
+            for (int r = starts[list]; r < starts[list + 1]; r++)
+                TensorPrimitives.Add(mean, sorted.AsSpan(r * dim, dim), mean);
+            TensorPrimitives.Multiply(mean, 1f / (starts[list + 1] - starts[list]), mean);
+        }
+        return means;
+    }
+
+    /// <summary>Rounds centres to bytes, axis by axis, and replaces them with what the bytes say.</summary>
+    private static (AlignedBytes Bytes, float[] Scale, float[] Middle) RoundCentres(float[] centres, int lists, int dim)
+    {
+        int padded = (lists + 15) / 16 * 16;
+        var bytes = new AlignedBytes(dim * padded);
+        float[] scale = new float[dim], middle = new float[dim];
+        for (int i = 0; i < dim; i++)
+        {
+            float low = float.PositiveInfinity, high = float.NegativeInfinity;
+            for (int list = 0; list < lists; list++)
+            {
+                low = MathF.Min(low, centres[list * dim + i]);
+                high = MathF.Max(high, centres[list * dim + i]);
+            }
+            middle[i] = (low + high) / 2;
+            scale[i] = (high - low) / 254;
+            float inverse = scale[i] > 0 ? 1 / scale[i] : 0;
+            sbyte* target = (sbyte*)bytes.Pointer + i * padded;
+            for (int list = 0; list < lists; list++)
+            {
+                sbyte rounded = (sbyte)Math.Clamp(MathF.Round((centres[list * dim + i] - middle[i]) * inverse), -127, 127);
+                target[list] = rounded;
+                centres[list * dim + i] = middle[i] + scale[i] * rounded;
+            }
+        }
+        return (bytes, scale, middle);
+    }
+
+    private static void SubtractCentres(float[] sorted, int[] starts, float[] centres, int dim)
+    {
+        for (int list = 0; list < starts.Length - 1; list++)
+        {
+            ReadOnlySpan<float> centre = centres.AsSpan(list * dim, dim);
+            for (int r = starts[list]; r < starts[list + 1]; r++)
+                TensorPrimitives.Subtract(sorted.AsSpan(r * dim, dim), centre, sorted.AsSpan(r * dim, dim));
+        }
+    }
+
+    private static (AlignedBytes Bytes, float[] Scale) Spread(float[] residuals, int[] starts, IvfPqCodec codec)
+    {
+        int dim = codec.Dim, lists = starts.Length - 1, padded = (lists + 15) / 16 * 16;
+        var ratio = new float[IvfPqCodec.Bands * lists];
+        var squares = new float[dim];
+        for (int list = 0; list < lists; list++)
+        {
+            Array.Clear(squares);
+            for (int r = starts[list]; r < starts[list + 1]; r++)
+            {
+                ReadOnlySpan<float> row = residuals.AsSpan(r * dim, dim);
+                TensorPrimitives.MultiplyAdd(row, row, squares, squares);
+            }
+            for (int band = 0; band < IvfPqCodec.Bands; band++)
+            {
+                int first = codec.BandStarts[band], width = codec.BandStarts[band + 1] - first;
+                float expected = TensorPrimitives.Sum<float>(codec.Variances.AsSpan(first, width));
+                float found = TensorPrimitives.Sum<float>(squares.AsSpan(first, width)) / (starts[list + 1] - starts[list]);
+                ratio[band * lists + list] = expected > 0 ? found / expected : 0;
+            }
+        }
+        var bytes = new AlignedBytes(IvfPqCodec.Bands * padded);
+        var scale = new float[IvfPqCodec.Bands];
+        for (int band = 0; band < IvfPqCodec.Bands; band++)
+        {
+            ReadOnlySpan<float> ratios = ratio.AsSpan(band * lists, lists);
+            scale[band] = TensorPrimitives.Max(ratios) / 127;
+            float inverse = scale[band] > 0 ? 1 / scale[band] : 0;
+            for (int list = 0; list < lists; list++)
+                bytes.Span[band * padded + list] = (byte)Math.Min(127, MathF.Round(ratios[list] * inverse));
+        }
+        return (bytes, scale);
+    }
+
+    private static float[] LogCounts(int[] starts)
+    {
+        int lists = starts.Length - 1;
+        var logs = new float[(lists + 15) / 16 * 16];
+        Array.Fill(logs, float.NegativeInfinity);
+        for (int list = 0; list < lists; list++)
+            logs[list] = MathF.Log(starts[list + 1] - starts[list]);
+        return logs;
+    }
+
+    private static int[] BlockStarts(int[] starts)
+    {
+        var blocks = new int[starts.Length];
+        for (int list = 0; list < starts.Length - 1; list++)
+            blocks[list + 1] = blocks[list] + (starts[list + 1] - starts[list] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows;
+        return blocks;
+    }
+
+    private static AlignedBytes Codes(float[] residuals, int[] starts, int[] blocks, IvfPqCodec codec)
+    {
+        const int BlockRows = IvfPqSegment.BlockRows;
+        int dim = codec.Dim, pairs = codec.Quantizer.Subspaces / 2;
+        var bytes = new AlignedBytes(blocks[^1] * pairs * BlockRows);
+        float[] columns = new float[BlockRows * dim];
+        var codes = new int[BlockRows * codec.Quantizer.Subspaces];
+        byte* target = bytes.Pointer;
+        fixed (float* source = residuals, column = columns)
+        fixed (int* code = codes)
+        {
+            for (int list = 0; list < starts.Length - 1; list++)
+            {
+                for (int r = starts[list]; r < starts[list + 1]; r += BlockRows, target += pairs * BlockRows)
+                {
+                    int some = Math.Min(BlockRows, starts[list + 1] - r);
+                    if (some < BlockRows)
+                        Array.Clear(columns);
+                    Transpose.Apply(source + (long)r * dim, some, dim, column, BlockRows);
+                    codec.Quantizer.Encode(column, BlockRows, code, null);
+                    for (int pair = 0; pair < pairs; pair++)
+                    {
+                        for (int i = 0; i < some; i++)
+                            target[pair * BlockRows + i] = (byte)(code[2 * pair * BlockRows + i] | code[(2 * pair + 1) * BlockRows + i] << 4);
+                    }
+                }
+            }
+        }
+        return bytes;
+    }
+}
