@@ -31,11 +31,19 @@ public readonly unsafe record struct PackedRows(nint Keys, nint KeyScales, nint 
             ReadValue(place, target);
     }
 
+    /// <summary>Widens rows that follow one another, [count, Dim].</summary>
+    public void Read(bool keys, int first, int count, float* destination)
+    {
+        nint rows = keys ? Keys : Values, scales = keys ? KeyScales : ValueScales;
+        for (int i = 0; i < count; i++)
+            Read(rows, scales, first + i, destination + (long)i * Dim);
+    }
+
     private void Read(nint rows, nint scales, int place, float* destination)
     {
         if (scales == 0)
             HalfRow.Widen((ushort*)rows + (long)place * Dim, destination, Dim);
         else
-            ByteRow.Widen((sbyte*)rows + (long)place * Dim, (float)BitConverter.UInt16BitsToHalf(((ushort*)scales)[place]), destination, Dim);
+            ByteRow.Widen((sbyte*)rows + (long)place * Dim, (float)((Half*)scales)[place], destination, Dim);
     }
 }

@@ -43,10 +43,10 @@ public static unsafe class HostAttention
         {
             ReadOnlySpan<int> chosen = rows.Slice(i, Math.Min(TileRows, rows.Length - i));
             for (int r = 0; r < chosen.Length; r++)
-                HalfRow.Widen(store.Key(layer, head, chosen[r]), tile + r * dim, dim);
+                store.ReadKeys(layer, head, chosen[r], 1, tile + r * dim);
             accumulator.Score(tile, chosen.Length);
             for (int r = 0; r < chosen.Length; r++)
-                HalfRow.Widen(store.Value(layer, head, chosen[r]), tile + r * dim, dim);
+                store.ReadValues(layer, head, chosen[r], 1, tile + r * dim);
             accumulator.Add(tile, chosen.Length);
         }
         accumulator.Finish();

@@ -4,29 +4,40 @@ namespace Retrieval.Offload;
 
 /// <summary>
 /// The KV cache of one token sequence in host memory: every token of every layer, row number = token position. What a device
-/// holds (sinks, window) is a copy. Pages are allocated as rows arrive; forks share full pages until one side changes them.
-/// One writer at a time; readers may run beside each other.
+/// holds (sinks, window) is a copy. New rows are 16-bit and lie in pages; <see cref="Pack"/> moves rows into segments, in the
+/// layout's format and in the order of an index. Forks share pages until one side changes them, and segments always.
+/// One writer at a time in a layer; layers are independent, and readers may run beside each other.
 /// </summary>
+/// <remarks>
+/// A packed row number is a place in its segment's order, not a position: whoever reads a whole segment, or was given row
+/// numbers by an index, works unchanged. <see cref="Position"/> translates.
+/// </remarks>
 public sealed unsafe class KvStore : IDisposable
 {
     private readonly List<KvPage?>[] _pages;
+    private readonly List<KvSegment>[] _segments;
     private readonly int[] _length;
     private readonly int[] _released;
+    private long _bytes;
 
     public KvStore(KvLayout layout)
     {
         Layout = layout;
         _pages = new List<KvPage?>[layout.Layers];
+        _segments = new List<KvSegment>[layout.Layers];
         for (int layer = 0; layer < layout.Layers; layer++)
+        {
             _pages[layer] = [];
+            _segments[layer] = [];
+        }
         _length = new int[layout.Layers];
         _released = new int[layout.Layers];
     }
 
     public KvLayout Layout { get; }
 
-    /// <summary>Bytes of the pages held; shared pages count in each store.</summary>
-    public long Bytes { get; private set; }
+    /// <summary>Bytes of the pages and segments held; shared ones count in each store.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
 
     /// <summary>Rows of a layer, released ones included.</summary>
     public int Length(int layer) => _length[layer];
@@ -34,76 +45,71 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Rows before this one were released and must not be read.</summary>
     public int FirstRow(int layer) => _released[layer];
 
+    /// <summary>Packed rows of a layer, ascending and disjoint.</summary>
+    public IReadOnlyList<KvSegment> Segments(int layer) => _segments[layer];
+
     /// <summary>Appends tokens to a layer.</summary>
     /// <param name="keys">[tokens, kvHeads, headDim], after RoPE.</param>
     /// <param name="values">Like <paramref name="keys"/>.</param>
     public void Append(int layer, float* keys, float* values, int tokens)
     {
-        List<KvPage?> pages = _pages[layer];
         int begin = _length[layer], end = checked(begin + tokens);
-        if (tokens > 0 && begin % KvLayout.RowsPerPage != 0)
-            Own(layer, KvLayout.PageOf(begin));
-        while (pages.Count * (long)KvLayout.RowsPerPage < end)
-        {
-            pages.Add(new KvPage(Layout.PageBytes));
-            Bytes += Layout.PageBytes;
-        }
+        Reserve(layer, begin, end);
         int dim = Layout.HeadDim, width = Layout.KvHeads * dim;
         for (int row = begin; row < end; row++, keys += width, values += width)
         {
-            byte* page = pages[KvLayout.PageOf(row)]!.Data;
             for (int head = 0; head < Layout.KvHeads; head++)
             {
-                HalfRow.Narrow(keys + head * dim, (ushort*)(page + Layout.KeyOffset(head, row)), dim);
-                HalfRow.Narrow(values + head * dim, (ushort*)(page + Layout.ValueOffset(head, row)), dim);
+                HalfRow.Narrow(keys + head * dim, Key(layer, head, row), dim);
+                HalfRow.Narrow(values + head * dim, Value(layer, head, row), dim);
             }
         }
         _length[layer] = end;
     }
 
-    /// <summary>Keys of <paramref name="row"/> and of the rows after it up to the end of the page.</summary>
-    public ushort* Key(int layer, int head, int row)
-        => (ushort*)(_pages[layer][KvLayout.PageOf(row)]!.Data + Layout.KeyOffset(head, row));
+    /// <summary>Keys of a row that is not packed, and of the rows after it up to the end of the page.</summary>
+    public ushort* Key(int layer, int head, int row) => (ushort*)(_pages[layer][KvLayout.PageOf(row)]!.Data + Layout.KeyOffset(head, row));
 
-    /// <summary>Values of <paramref name="row"/> and of the rows after it up to the end of the page.</summary>
-    public ushort* Value(int layer, int head, int row)
-        => (ushort*)(_pages[layer][KvLayout.PageOf(row)]!.Data + Layout.ValueOffset(head, row));
+    /// <summary>Values of a row that is not packed, and of the rows after it up to the end of the page.</summary>
+    public ushort* Value(int layer, int head, int row) => (ushort*)(_pages[layer][KvLayout.PageOf(row)]!.Data + Layout.ValueOffset(head, row));
 
     /// <summary>Widens the keys of rows [first, first + count) to float32, [count, headDim].</summary>
-    public void ReadKeys(int layer, int head, int first, int count, float* destination)
-    {
-        for (int row = first, end = first + count; row < end;)
-        {
-            int run = RunLength(row, end);
-            HalfRow.Widen(Key(layer, head, row), destination, run * Layout.HeadDim);
-            destination += run * Layout.HeadDim;
-            row += run;
-        }
-    }
+    public void ReadKeys(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, keys: true);
 
     /// <summary>Widens the values of rows [first, first + count) to float32, [count, headDim].</summary>
-    public void ReadValues(int layer, int head, int first, int count, float* destination)
+    public void ReadValues(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, keys: false);
+
+    /// <summary>Token position of a row.</summary>
+    public int Position(int layer, int head, int row)
+        => FindSegment(layer, row) is { } segment && row >= segment.First ? segment.First + segment.Order(head)[row - segment.First] : row;
+
+    /// <summary>Moves rows of a layer from pages into a segment and frees the pages that hold no others.</summary>
+    /// <param name="first">Not before the end of the last segment.</param>
+    /// <param name="orders">[kvHeads][count]: for each head the order of its rows, a permutation of 0 … count − 1.</param>
+    /// <exception cref="ArgumentException">The rows are not there or packed already, or an order is not a permutation.</exception>
+    public void Pack(int layer, int first, int count, ushort[][] orders)
     {
-        for (int row = first, end = first + count; row < end;)
-        {
-            int run = RunLength(row, end);
-            HalfRow.Widen(Value(layer, head, row), destination, run * Layout.HeadDim);
-            destination += run * Layout.HeadDim;
-            row += run;
-        }
+        List<KvSegment> segments = _segments[layer];
+        int free = segments.Count == 0 ? 0 : segments[^1].End;
+        if (count < 1 || first < Math.Max(free, _released[layer]) || first + (long)count > _length[layer])
+            throw new ArgumentException($"Rows {first} to {first + (long)count} of layer {layer} cannot be packed: it has {_length[layer]} rows, of which those before {Math.Max(free, _released[layer])} are packed or released.");
+        Permutation.Check(orders, Layout.KvHeads, count);
+        KvSegment segment = KvSegment.Pack(this, layer, first, orders);
+        segments.Add(segment);
+        Interlocked.Add(ref _bytes, segment.Bytes);
+        DropPackedPages(layer, segment);
     }
 
     /// <summary>Frees the pages of a layer that hold only rows before <paramref name="row"/> (a sliding layer never reads them again).</summary>
     public void ReleaseBefore(int layer, int row)
     {
-        List<KvPage?> pages = _pages[layer];
         int keep = KvLayout.PageOf(Math.Min(row, _length[layer]));
         for (int page = _released[layer] / KvLayout.RowsPerPage; page < keep; page++)
             Drop(layer, page);
         _released[layer] = Math.Max(_released[layer], keep * KvLayout.RowsPerPage);
     }
 
-    /// <summary>Forgets the rows from <paramref name="length"/> on, in every layer.</summary>
+    /// <summary>Forgets the rows from <paramref name="length"/> on, in every layer. A segment that is cut returns its rows to pages.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A layer has released the row that would be its last; 0 is always possible.</exception>
     public void Truncate(int length)
     {
@@ -114,6 +120,8 @@ public sealed unsafe class KvStore : IDisposable
         {
             if (_length[layer] <= length)
                 continue;
+            while (_segments[layer].Count > 0 && _segments[layer][^1].End > length)
+                Unpack(layer, length);
             int keep = (length + KvLayout.RowsPerPage - 1) / KvLayout.RowsPerPage;
             for (int page = _pages[layer].Count - 1; page >= keep; page--)
             {
@@ -128,11 +136,13 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>A store with the same rows; pages are shared until one of the two writes to them.</summary>
     public KvStore Fork()
     {
-        var fork = new KvStore(Layout) { Bytes = Bytes };
+        var fork = new KvStore(Layout) { _bytes = Bytes };
         for (int layer = 0; layer < Layout.Layers; layer++)
         {
             foreach (KvPage? page in _pages[layer])
                 fork._pages[layer].Add(page?.Share());
+            foreach (KvSegment segment in _segments[layer])
+                fork._segments[layer].Add(segment.Share());
             fork._length[layer] = _length[layer];
             fork._released[layer] = _released[layer];
         }
@@ -145,20 +155,124 @@ public sealed unsafe class KvStore : IDisposable
         {
             for (int page = 0; page < _pages[layer].Count; page++)
                 Drop(layer, page);
+            foreach (KvSegment segment in _segments[layer])
+                segment.Release();
             _pages[layer].Clear();
+            _segments[layer].Clear();
             _length[layer] = 0;
+        }
+        _bytes = 0;
+    }
+
+    private void Read(int layer, int head, int first, int count, float* destination, bool keys)
+    {
+        int dim = Layout.HeadDim;
+        for (int row = first, end = first + count; row < end;)
+        {
+            int run;
+            if (FindSegment(layer, row) is { } segment && row >= segment.First)
+            {
+                run = Math.Min(end, segment.End) - row;
+                segment.Rows(head).Read(keys, row - segment.First, run, destination);
+            }
+            else
+            {
+                int limit = FindSegment(layer, row) is { } next ? Math.Min(end, next.First) : end;
+                run = Math.Min(limit - row, KvLayout.RowsPerPage - row % KvLayout.RowsPerPage);
+                HalfRow.Widen(keys ? Key(layer, head, row) : Value(layer, head, row), destination, run * dim);
+            }
+            destination += (long)run * dim;
+            row += run;
         }
     }
 
-    private static int RunLength(int row, int end) => Math.Min(end - row, KvLayout.RowsPerPage - row % KvLayout.RowsPerPage);
-
-    private void Own(int layer, int page)
+    /// <summary>The segment that holds a row or is the first after it.</summary>
+    private KvSegment? FindSegment(int layer, int row)
     {
-        KvPage shared = _pages[layer][page]!;
-        if (!shared.Shared)
+        List<KvSegment> segments = _segments[layer];
+        int low = 0, high = segments.Count;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (segments[middle].End > row)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        return low < segments.Count ? segments[low] : null;
+    }
+
+    /// <summary>Pages for rows [begin, end), not shared with a fork.</summary>
+    private void Reserve(int layer, int begin, int end)
+    {
+        List<KvPage?> pages = _pages[layer];
+        if (begin == end)
             return;
-        _pages[layer][page] = shared.Copy();
-        shared.Release();
+        int last = KvLayout.PageOf(end - 1);
+        while (pages.Count <= last)
+            pages.Add(null);
+        for (int page = KvLayout.PageOf(begin); page <= last; page++)
+        {
+            if (pages[page] is null)
+            {
+                pages[page] = new KvPage(Layout.PageBytes);
+                Interlocked.Add(ref _bytes, Layout.PageBytes);
+            }
+            else if (pages[page]!.Shared)
+            {
+                KvPage shared = pages[page]!;
+                pages[page] = shared.Copy();
+                shared.Release();
+            }
+        }
+    }
+
+    private void DropPackedPages(int layer, KvSegment segment)
+    {
+        for (int page = KvLayout.PageOf(segment.First); page <= KvLayout.PageOf(segment.End - 1); page++)
+        {
+            int first = page * KvLayout.RowsPerPage, end = first + KvLayout.RowsPerPage;
+            if (end <= segment.End && IsPacked(layer, first, end))
+                Drop(layer, page);
+        }
+    }
+
+    private bool IsPacked(int layer, int row, int end)
+    {
+        while (row < end)
+        {
+            if (FindSegment(layer, row) is not { } segment || row < segment.First)
+                return false;
+            row = segment.End;
+        }
+        return true;
+    }
+
+    /// <summary>Takes the last segment apart: its rows before a length go back to pages, in the order of their arrival.</summary>
+    private void Unpack(int layer, int length)
+    {
+        KvSegment segment = _segments[layer][^1];
+        _segments[layer].RemoveAt(_segments[layer].Count - 1);
+        if (length > segment.First)
+        {
+            Reserve(layer, segment.First, length);
+            float* row = stackalloc float[Layout.HeadDim];
+            for (int head = 0; head < Layout.KvHeads; head++)
+            {
+                for (int place = 0; place < segment.Count; place++)
+                {
+                    int position = segment.First + segment.Order(head)[place];
+                    if (position >= length)
+                        continue;
+                    segment.Rows(head).ReadKey(place, row);
+                    HalfRow.Narrow(row, Key(layer, head, position), Layout.HeadDim);
+                    segment.Rows(head).ReadValue(place, row);
+                    HalfRow.Narrow(row, Value(layer, head, position), Layout.HeadDim);
+                }
+            }
+        }
+        Interlocked.Add(ref _bytes, -segment.Bytes);
+        segment.Release();
     }
 
     private void Drop(int layer, int page)
@@ -167,6 +281,6 @@ public sealed unsafe class KvStore : IDisposable
             return;
         held.Release();
         _pages[layer][page] = null;
-        Bytes -= Layout.PageBytes;
+        Interlocked.Add(ref _bytes, -Layout.PageBytes);
     }
 }

@@ -34,10 +34,10 @@ public sealed record EngineOptions
     public ComputeType Compute { get; init; } = ComputeType.Auto;
 
     /// <summary>Which tokens outside sinks and window a decode step reads; sessions may choose another.</summary>
-    public RetrievalPolicy Policy { get; init; } = new FullPolicy();
+    public RetrievalPolicy Policy { get; init; } = new IvfPqPolicy();
 
-    /// <summary>How rows of the KV store are written; default 16-bit floats.</summary>
-    public RowFormat KvRows { get; init; } = RowFormat.F16;
+    /// <summary>How rows of the KV store are written once they are indexed; until then, and without an index, they are 16-bit floats.</summary>
+    public RowFormat KvRows { get; init; } = RowFormat.I8;
 
     /// <summary>Tokens that pass a layer together in prefill; default 1,024.</summary>
     public int PrefillChunk { get; init; } = 1024;

@@ -16,9 +16,16 @@ internal sealed class SequenceState : IDisposable
     // What a sliding layer keeps beyond its window, so that a session can be rewound past a question and its answer.
     private const int SlidingMargin = 4096;
 
+    // Two layers' indexes at a time: what one build holds in memory is some ten times a segment.
+    private static readonly TaskScheduler Builders = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, 2).ConcurrentScheduler;
+
     private readonly ModelConfig _config;
     private readonly WorkerPool _workers;
+    // One query in so many tells which keys matter (at least one of each chunk).
+    private const int QueryStride = 8;
+
     private readonly ITokenSelector?[] _selectors;
+    private readonly QueryMoments[][] _queries;
     private readonly int[] _far;
     private readonly torch.Device? _device;
     private readonly DeviceWindow[] _windows;
@@ -41,8 +48,10 @@ internal sealed class SequenceState : IDisposable
         for (int layer = 0; layer < config.Layers; layer++)
         {
             if (config.LayerKinds[layer].SlidingWindow is null)
-                _selectors[layer] = policy.CreateSelector(new LayerContext(store, layer, config.Group, policy.Sinks, workers));
+                _selectors[layer] = policy.CreateSelector(Context(layer));
         }
+        _queries = [.. Enumerable.Range(0, config.Layers).Select(_ =>
+            (QueryMoments[])[.. Enumerable.Range(0, config.KvHeads).Select(_ => new QueryMoments(config.HeadDim))])];
         _windows = device is null ? [] : [.. config.LayerKinds.Select(kind => kind.SlidingWindow is { } window
             ? new DeviceWindow(store.Layout, device, 0, window)
             : new DeviceWindow(store.Layout, device, policy.Sinks, policy.Window))];
@@ -70,6 +79,9 @@ internal sealed class SequenceState : IDisposable
         return tokens * ((whole + sliding) * layerBytes + sizeof(float) * (long)_config.Hidden);
     }
 
+    /// <summary>Bytes of indexes and rows that selectors have read.</summary>
+    public long BytesRead => _selectors.Sum(selector => selector?.BytesRead ?? 0);
+
     /// <summary>The selector of a layer; null for a sliding layer.</summary>
     public ITokenSelector? Selector(int layer) => _selectors[layer];
 
@@ -79,6 +91,13 @@ internal sealed class SequenceState : IDisposable
     /// <summary>End of the far rows of a layer when <paramref name="length"/> tokens are there; never below Sinks.</summary>
     public int FarEnd(int length) => Math.Max(Policy.Sinks, length - Policy.Window);
 
+    /// <summary>End of the rows of a layer, from the sinks on, that its selector speaks for; the rest is attended to exactly.</summary>
+    public int SearchedEnd(int layer, int length)
+    {
+        int sinks = Math.Min(Policy.Sinks, length), far = Math.Min(FarEnd(length), length) - sinks;
+        return sinks + Math.Min(_selectors[layer]!.Searched, far);
+    }
+
     /// <summary>Appends rows of a layer to the store, [tokens, kvHeads * headDim].</summary>
     /// <exception cref="InputException">They are not finite numbers: 16-bit rows could not tell.</exception>
     public unsafe void Append(int layer, float* keys, float* values, int tokens)
@@ -86,7 +105,22 @@ internal sealed class SequenceState : IDisposable
         int floats = tokens * _config.KvHeads * _config.HeadDim;
         if (!TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>(keys, floats)) || !TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>(values, floats)))
             throw new InputException($"Layer {layer} computed keys or values that are not finite numbers; the model's weights are damaged or its configuration does not belong to them.");
+        _selectors[layer]?.Settle();
         Store.Append(layer, keys, values, tokens);
+    }
+
+    /// <summary>Takes a sample of a prompt's queries into account: indexes are built in the metric that they define.</summary>
+    /// <param name="queries">[tokens, heads * headDim], after RoPE.</param>
+    public unsafe void Observe(int layer, float* queries, int tokens)
+    {
+        if (_selectors[layer] is null)
+            return;
+        int width = _config.Group * _config.HeadDim;
+        for (int token = 0; token < tokens; token += QueryStride)
+        {
+            for (int head = 0; head < _config.KvHeads; head++)
+                _queries[layer][head].Add(new ReadOnlySpan<float>(queries + ((long)token * _config.KvHeads + head) * width, width));
+        }
     }
 
     /// <summary>The store has all rows of a layer for a prompt that ends at <paramref name="length"/>.</summary>
@@ -121,6 +155,8 @@ internal sealed class SequenceState : IDisposable
     {
         if (!CanRewindTo(length))
             throw new InputException($"The session cannot be rewound from {Length:N0} to {length:N0} tokens: sliding layers keep their window and {SlidingMargin:N0} tokens more; read the text again instead.");
+        foreach (ITokenSelector? selector in _selectors)
+            selector?.Settle();
         Store.Truncate(length);
         foreach (DeviceWindow resident in _windows)
             resident.Truncate(length);
@@ -137,9 +173,23 @@ internal sealed class SequenceState : IDisposable
 
     public SequenceState Fork(RetrievalPolicy policy)
     {
+        foreach (ITokenSelector? selector in _selectors)
+            selector?.Settle();
         var fork = new SequenceState(_config, policy, Store.Fork(), _workers, _device);
         for (int layer = 0; layer < _config.Layers; layer++)
+        {
+            for (int head = 0; head < _config.KvHeads; head++)
+                fork._queries[layer][head] = _queries[layer][head].Copy();
+            if (_selectors[layer] is { } selector && _far[layer] == fork.FarEnd(Length) - policy.Sinks && policy.Sinks == Policy.Sinks
+                && policy.ForkSelector(selector, fork.Context(layer)) is { } shared)
+            {
+                fork._selectors[layer]!.Dispose();
+                fork._selectors[layer] = shared;
+                fork._far[layer] = _far[layer];
+                continue;
+            }
             fork.LayerRead(layer, Length);
+        }
         fork.Length = Length;
         return fork;
     }
@@ -152,6 +202,8 @@ internal sealed class SequenceState : IDisposable
             window.Dispose();
         Store.Dispose();
     }
+
+    private LayerContext Context(int layer) => new(Store, layer, _config.Group, Policy.Sinks, _workers, Builders);
 
     private void ReleasePassed(int layer, int length)
     {
@@ -166,7 +218,7 @@ internal sealed class SequenceState : IDisposable
             return;
         _far[layer] = far;
         if (prefill)
-            _selectors[layer]?.Prefill(added);
+            _selectors[layer]?.Prefill(added, _queries[layer]);
         else
             _selectors[layer]?.Append(added);
     }

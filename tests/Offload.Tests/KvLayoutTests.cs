@@ -30,7 +30,7 @@ public sealed unsafe class KvLayoutTests
 
     [Fact]
     public void AnUnknownFormatHasNoSize()
-        => Assert.Throws<ArgumentOutOfRangeException>(() => new KvLayout(1, 1, 8, (RowFormat)99).RowBytes);
+        => Assert.Throws<ArgumentOutOfRangeException>(() => new KvLayout(1, 1, 8, (RowFormat)99).PackedRowBytes);
 
     /// <summary>Every row has its own place in a page, rows of a head follow one another, and nothing lies outside.</summary>
     [Theory]

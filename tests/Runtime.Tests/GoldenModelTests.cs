@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Retrieval.Runtime.Policies;
 using Retrieval.Runtime.Sampling;
 using Retrieval.TestKit;
 using Xunit;
@@ -24,7 +25,7 @@ public class GoldenModelTests
     {
         string folder = Folder(model);
         using JsonDocument golden = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "golden.json")));
-        using Engine engine = Engine.Load(new EngineOptions { Model = Path.Combine(folder, file), Compute = ComputeType.Float32 });
+        using Engine engine = Engine.Load(new EngineOptions { Model = Path.Combine(folder, file), Compute = ComputeType.Float32, Policy = new FullPolicy() });
         foreach (JsonElement prompt in golden.RootElement.GetProperty("prompts").EnumerateArray())
         {
             int[] ids = Ints(prompt, "ids", "token_ids");

@@ -81,6 +81,9 @@ internal sealed class IvfPqCodec
     public static IvfPqCodec FromParts(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, float[] valueCovariance)
         => new(dim, keyTransform, queryTransform, variances, quantizer, codeNoise, valueCovariance);
 
+    /// <summary>Bytes of matrices and codebooks.</summary>
+    public long Bytes => sizeof(float) * (3L * Dim * Dim + ProductQuantizer.Centroids * Dim + 2 * Dim);
+
     /// <summary>Coordinates of queries, [group, dim].</summary>
     public unsafe void Transform(ReadOnlySpan<float> queries, float* x)
     {

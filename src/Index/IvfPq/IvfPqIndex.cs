@@ -1,49 +1,98 @@
 namespace Retrieval.Index;
 
 /// <summary>
-/// Inverted lists with product-quantised residuals over the keys of one KV head, in the metric of the prompt's own queries, and
-/// what the lists know of their values. Rows that no segment holds yet are <em>pending</em>: whoever searches scans them.
+/// Inverted lists with product-quantised residuals over keys of one KV head, in the metric of the prompt's own queries, and what
+/// the lists know of their values. Rows are clustered in segments, each once; a <see cref="Cascade"/> attends through them.
 /// </summary>
 public sealed class IvfPqIndex
 {
+    // The codec is learnt from so many segments, spread over the rows.
+    private const int SampledSegments = 4;
+
     private readonly List<IvfPqSegment> _segments = [];
+
+    // Segments that were clustered to learn the codec, until they are encoded.
+    private readonly Dictionary<int, ClusteredRows> _clustered = [];
 
     internal IvfPqIndex(IvfPqCodec codec, IvfPqOptions options) => (Codec, Options) = (codec, options);
 
     public IvfPqOptions Options { get; }
 
+    /// <summary>Row after the last segment; 0 without one.</summary>
+    public int End => _segments.Count == 0 ? 0 : _segments[^1].First + _segments[^1].Count;
+
+    /// <summary>Bytes of lists and codes, shared tables included.</summary>
+    public long Bytes => _segments.Sum(segment => segment.Bytes) + Codec.Bytes;
+
     internal IvfPqCodec Codec { get; }
 
     internal IReadOnlyList<IvfPqSegment> Segments => _segments;
 
-    /// <summary>Bytes of lists and codes, shared tables included.</summary>
-    public long Bytes => _segments.Sum(segment => segment.Bytes) + 3L * sizeof(float) * Codec.Dim * Codec.Dim;
-
-    internal void Add(IvfPqSegment segment) => _segments.Add(segment);
-
     /// <summary>Builds an index over rows [first, first + count).</summary>
-    public static IvfPqIndex Build(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments moments, IvfPqOptions options)
+    /// <param name="queries">Moments of the queries that will search, taken from the prompt.</param>
+    public static IvfPqIndex Build(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments queries, IvfPqOptions options)
+    {
+        IvfPqIndex index = Prepare(keys, values, first, count, queries, options);
+        index.Add(index.Encode(keys, values, first, count));
+        return index;
+    }
+
+    /// <summary>Learns coordinates and codes from rows [first, first + count), and holds none of them yet.</summary>
+    internal static IvfPqIndex Prepare(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments queries, IvfPqOptions options)
     {
         options.Validate();
-        QueryMetric metric = QueryMetric.From(moments);
+        QueryMetric metric = QueryMetric.From(queries);
         float[] factor = [.. metric.Factor.Select(value => (float)value)];
-        int segments = Math.Max(1, (count + options.SegmentRows - 1) / options.SegmentRows);
-        int[] starts = [.. Enumerable.Range(0, segments + 1).Select(i => first + (int)((long)count * i / segments))];
-        const int Sampled = 4;
+        int[] starts = Cut(first, count, options);
         var sample = new Dictionary<int, ClusteredRows>();
-        for (int i = 0; i < Math.Min(Sampled, segments); i++)
+        int segments = starts.Length - 1, sampled = Math.Min(SampledSegments, segments);
+        for (int i = 0; i < sampled; i++)
         {
-            int s = (int)((i + 0.5) * segments / Math.Min(Sampled, segments));
-            sample[s] = ClusteredRows.Read(keys, starts[s], starts[s + 1] - starts[s], factor, options);
+            int s = (2 * i + 1) * segments / (2 * sampled);
+            sample[starts[s]] = ClusteredRows.Read(keys, starts[s], starts[s + 1] - starts[s], factor, options);
         }
-        IvfPqCodec codec = IvfPqCodec.Fit(metric, [.. sample.Values], values, options);
-        var index = new IvfPqIndex(codec, options);
-        for (int s = 0; s < segments; s++)
-        {
-            if (!sample.TryGetValue(s, out ClusteredRows? rows))
-                rows = ClusteredRows.Read(keys, starts[s], starts[s + 1] - starts[s], codec.KeyTransform, options);
-            index.Add(SegmentEncoder.Encode(rows, codec, values));
-        }
+        var index = new IvfPqIndex(IvfPqCodec.Fit(metric, [.. sample.Values], values, options), options);
+        foreach ((int start, ClusteredRows rows) in sample)
+            index._clustered[start] = rows;
         return index;
+    }
+
+    /// <summary>Segments over rows [first, first + count), not added yet: a background thread may make what decode adds later.</summary>
+    internal IvfPqSegment[] Encode(IKeyRows keys, IKeyRows values, int first, int count)
+    {
+        int[] starts = Cut(first, count, Options);
+        var segments = new IvfPqSegment[starts.Length - 1];
+        for (int s = 0; s < segments.Length; s++)
+        {
+            if (!_clustered.Remove(starts[s], out ClusteredRows? rows))
+                rows = ClusteredRows.Read(keys, starts[s], starts[s + 1] - starts[s], Codec.KeyTransform, Options);
+            segments[s] = SegmentEncoder.Encode(rows, Codec, values);
+        }
+        _clustered.Clear();
+        return segments;
+    }
+
+    internal void Add(params ReadOnlySpan<IvfPqSegment> segments) => _segments.AddRange(segments);
+
+    /// <summary>Drops the segments that have rows from <paramref name="end"/> on.</summary>
+    internal void Truncate(int end)
+    {
+        while (_segments.Count > 0 && End > end)
+            _segments.RemoveAt(_segments.Count - 1);
+    }
+
+    /// <summary>An index with the same segments, which are immutable and shared.</summary>
+    internal IvfPqIndex Copy()
+    {
+        var copy = new IvfPqIndex(Codec, Options);
+        copy._segments.AddRange(_segments);
+        return copy;
+    }
+
+    /// <summary>Bounds of segments of equal size, at most as large as the options say.</summary>
+    private static int[] Cut(int first, int count, IvfPqOptions options)
+    {
+        int segments = Math.Max(1, (count + options.SegmentRows - 1) / options.SegmentRows);
+        return [.. Enumerable.Range(0, segments + 1).Select(i => first + (int)((long)count * i / segments))];
     }
 }

@@ -2,22 +2,54 @@ using System.Runtime.Intrinsics;
 
 namespace Retrieval.Index.Kernels;
 
+/// <summary>Rows of signed bytes with one scale a row: element = scale · byte, symmetric around 0.</summary>
 public static unsafe class ByteRow
 {
-    public static float Narrow(float* source, sbyte* destination, int count)
+    /// <summary>Largest magnitude of a byte; −128 is not used.</summary>
+    public const int Largest = 127;
+
+    /// <summary>Reference. As <see cref="Narrow"/>.</summary>
+    public static float NarrowReference(float* source, sbyte* destination, int count)
     {
         float largest = 0;
         for (int i = 0; i < count; i++)
             largest = MathF.Max(largest, MathF.Abs(source[i]));
-        Half half = (Half)(largest / 127);
-        if ((float)half < largest / 127)
-            half = Half.BitIncrement(half);
-        float scale = (float)half, inverse = scale > 0 ? 1 / scale : 0;
+        float scale = Scale(largest), inverse = scale > 0 ? 1 / scale : 0;
         for (int i = 0; i < count; i++)
-            destination[i] = (sbyte)Math.Clamp(MathF.Round(source[i] * inverse), -127, 127);
+            destination[i] = (sbyte)MathF.Round(source[i] * inverse);
         return scale;
     }
 
+    /// <summary>Rounds a row of finite values to bytes, ties to even.</summary>
+    /// <returns>The scale, a number that a half can hold, rounded up so that no byte exceeds 127; 0 for a row of zeros.</returns>
+    public static float Narrow(float* source, sbyte* destination, int count)
+    {
+        if (!Vector256.IsHardwareAccelerated || count % 16 != 0 || count == 0)
+            return NarrowReference(source, destination, count);
+        Vector512<float> max = default;
+        for (int i = 0; i < count; i += 16)
+            max = Vector512.Max(max, Vector512.Abs(Vector512.Load(source + i)));
+        float largest = 0;
+        for (int lane = 0; lane < 16; lane++)
+            largest = MathF.Max(largest, max[lane]);
+        float scale = Scale(largest), inverse = scale > 0 ? 1 / scale : 0;
+        for (int i = 0; i < count; i += 16)
+        {
+            Vector512<int> rounded = Vector512.ConvertToInt32Native(Vector512.Round(Vector512.Load(source + i) * inverse));
+            Vector256<short> words = Vector256.Narrow(rounded.GetLower(), rounded.GetUpper());
+            Vector128.Narrow(words.GetLower(), words.GetUpper()).Store(destination + i);
+        }
+        return scale;
+    }
+
+    /// <summary>Reference. As <see cref="Widen"/>.</summary>
+    public static void WidenReference(sbyte* source, float scale, float* destination, int count)
+    {
+        for (int i = 0; i < count; i++)
+            destination[i] = source[i] * scale;
+    }
+
+    /// <summary>destination[i] = scale · source[i].</summary>
     public static void Widen(sbyte* source, float scale, float* destination, int count)
     {
         int i = 0;
@@ -26,7 +58,14 @@ public static unsafe class ByteRow
             for (; i <= count - 16; i += 16)
                 (ByteColumns.Widen(source + i) * scale).Store(destination + i);
         }
-        for (; i < count; i++)
-            destination[i] = source[i] * scale;
+        WidenReference(source + i, scale, destination + i, count - i);
+    }
+
+    private static float Scale(float largest)
+    {
+        var half = (Half)(largest / Largest);
+        if ((float)half * Largest < largest)
+            half = Half.BitIncrement(half);
+        return (float)half;
     }
 }

@@ -43,6 +43,7 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
     public void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
     {
         using DisposeScope scope = torch.NewDisposeScope();
+        Observe(state, layer, query);
         (torch.Tensor keys, torch.Tensor values) = Append(state, layer, position, key, value);
         int? window = _config.LayerKinds[layer].SlidingWindow;
         int tokens = query.Count, firstSeen = window is { } w ? Math.Max(0, position - w + 1) : 0;
@@ -57,9 +58,10 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         output.View().copy_(attention.Result());
     }
 
-    public void AppendOnly(SequenceState state, int layer, int position, Rows key, Rows value)
+    public void AppendOnly(SequenceState state, int layer, int position, Rows query, Rows key, Rows value)
     {
         using DisposeScope scope = torch.NewDisposeScope();
+        Observe(state, layer, query);
         Append(state, layer, position, key, value);
     }
 
@@ -69,11 +71,9 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         Append(state, layer, position, key, value);
         state.LayerStepped(layer, position + 1);
         torch.Tensor scaled = query.View().view(_config.KvHeads, _config.Group, _config.HeadDim) * (1 / MathF.Sqrt(_config.HeadDim));
-        // Before the device has work queued: a copy to the host waits for all of it.
-        bool far = ChooseFarRows(state, layer, position + 1, scaled);
         (torch.Tensor resident, torch.Tensor logSumExp) = AttendResident(state.Window(layer), scaled);
-        if (far)
-            resident = MergeFarRows(state.Store, layer, resident, logSumExp);
+        if (AttendFar(state, layer, position + 1, scaled, logSumExp))
+            resident = MergeFar(resident, logSumExp);
         output.View().view(_config.KvHeads, -1).copy_(resident.view(_config.KvHeads, -1));
     }
 
@@ -107,24 +107,37 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         return (logits.sub_(logSumExp).exp_().bmm(window.Values().to(torch.ScalarType.Float32)), logSumExp);
     }
 
-    /// <summary>Brings the query to the host and asks the selector.</summary>
+    /// <summary>Attention over the far rows on the host: those that the selector does not speak for, then those that it chooses.</summary>
     /// <returns>False if sinks and window are all there is to read.</returns>
-    private bool ChooseFarRows(SequenceState state, int layer, int length, torch.Tensor scaledQuery)
+    private bool AttendFar(SequenceState state, int layer, int length, torch.Tensor scaledQuery, torch.Tensor logSumExp)
     {
-        int farEnd = state.FarEnd(length);
-        if (state.Selector(layer) is not { } selector || farEnd <= state.Policy.Sinks || farEnd > length)
+        int farEnd = state.FarEnd(length), sinks = state.Policy.Sinks;
+        if (state.Selector(layer) is not { } selector || farEnd <= sinks || farEnd > length)
             return false;
-        NativeTensor.Borrow(_far.ScaledQuery, torch.ScalarType.Float32, _config.KvHeads, _config.Group, _config.HeadDim).copy_(scaledQuery);
+        int searchedEnd = state.SearchedEnd(layer, length);
         _far.Begin();
-        if (_far.Select(selector))
-            _far.Add(state.Policy.Sinks, farEnd);
-        return !_far.IsEmpty;
+        NativeTensor.Borrow(_far.ScaledQuery, torch.ScalarType.Float32, _config.KvHeads, _config.Group, _config.HeadDim).copy_(scaledQuery);
+        NativeTensor.Borrow(_far.Resident, torch.ScalarType.Float32, _config.KvHeads, _config.Group, 1).copy_(logSumExp);
+        _far.Add(searchedEnd, farEnd);
+        _far.Attend(state.Store, layer);
+        if (searchedEnd > sinks)
+            _far.AttendSelected(selector, state.Store, layer);
+        return true;
     }
 
-    /// <summary>Attention over the far rows on the host, while the device works on the resident part, and the merge of both.</summary>
-    private torch.Tensor MergeFarRows(KvStore store, int layer, torch.Tensor resident, torch.Tensor logSumExp)
+    /// <summary>Brings a chunk's queries to the host, as many as are looked at there.</summary>
+    private static void Observe(SequenceState state, int layer, Rows query)
     {
-        _far.Attend(store, layer);
+        if (state.Selector(layer) is null)
+            return;
+        using torch.Tensor host = query.View().to(torch.CPU).contiguous();
+        fixed (float* data = host.data<float>().ToArray())
+            state.Observe(layer, data, query.Count);
+    }
+
+    /// <summary>The merge of the device's part and the host's.</summary>
+    private torch.Tensor MergeFar(torch.Tensor resident, torch.Tensor logSumExp)
+    {
         // One copy brings outputs and log-sum-exps of all heads in the order in which an AttentionPartial has them.
         torch.Tensor partials = _partials.View(torch.ScalarType.Float32, _config.KvHeads, _partialFloats);
         partials.copy_(torch.cat([resident.view(_config.KvHeads, -1), logSumExp.view(_config.KvHeads, -1)], 1));

@@ -17,13 +17,16 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
 
     public void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
     {
-        AppendOnly(state, layer, position, key, value);
+        AppendOnly(state, layer, position, query, key, value);
         _prefill.Attend(
             state.Store, layer, position, query.Count, config.Heads, config.LayerKinds[layer].SlidingWindow, query.Data, output.Data);
     }
 
-    public void AppendOnly(SequenceState state, int layer, int position, Rows key, Rows value)
-        => state.Append(layer, key.Data, value.Data, key.Count);
+    public void AppendOnly(SequenceState state, int layer, int position, Rows query, Rows key, Rows value)
+    {
+        state.Observe(layer, query.Data, query.Count);
+        state.Append(layer, key.Data, value.Data, key.Count);
+    }
 
     public void Step(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
     {
@@ -34,8 +37,7 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
         for (int i = 0; i < query.Width; i++)
             _rows.ScaledQuery[i] = query.Data[i] * scale;
 
-        ChooseRows(state, layer, length);
-        _rows.Attend(state.Store, layer);
+        AttendRows(state, layer, length);
         int groupFloats = config.Group * config.HeadDim;
         for (int head = 0; head < config.KvHeads; head++)
         {
@@ -50,21 +52,25 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
         _rows.Dispose();
     }
 
-    private void ChooseRows(SequenceState state, int layer, int length)
+    private void AttendRows(SequenceState state, int layer, int length)
     {
         _rows.Begin();
         if (state.Selector(layer) is not { } selector)
         {
             _rows.Add(Math.Max(0, length - config.LayerKinds[layer].SlidingWindow!.Value), length);
+            _rows.Attend(state.Store, layer);
             return;
         }
-        int sinks = Math.Min(state.Policy.Sinks, length), farEnd = Math.Min(state.FarEnd(length), length);
-        if (farEnd > sinks && _rows.Select(selector))
+        int sinks = Math.Min(state.Policy.Sinks, length), searchedEnd = state.SearchedEnd(layer, length);
+        if (searchedEnd == sinks)
         {
             _rows.Add(0, length);
+            _rows.Attend(state.Store, layer);
             return;
         }
         _rows.Add(0, sinks);
-        _rows.Add(farEnd, length);
+        _rows.Add(searchedEnd, length);
+        _rows.Attend(state.Store, layer);
+        _rows.AttendSelected(selector, state.Store, layer);
     }
 }

@@ -24,6 +24,6 @@ internal interface IDecoderAttention : IDisposable
     /// <summary>Attention of one token under the state's policy: sinks and window, the selected rows, merged.</summary>
     void Step(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output);
 
-    /// <summary>Appends a chunk's rows without attending (the last layer of a prompt needs no more).</summary>
-    void AppendOnly(SequenceState state, int layer, int position, Rows key, Rows value);
+    /// <summary>Appends a chunk's rows without attending (the last layer of a prompt needs no more); its queries are only observed.</summary>
+    void AppendOnly(SequenceState state, int layer, int position, Rows query, Rows key, Rows value);
 }

@@ -7,9 +7,9 @@ using Retrieval.Runtime.Policies;
 namespace Retrieval.Runtime.Attention;
 
 /// <summary>
-/// Attention of one token over chosen rows of the host's store: the rows are cut into pieces for the workers, and the partials
-/// of each KV head merged. One step is <see cref="Begin"/>, any number of Add and Select calls, <see cref="Attend"/>, and
-/// <see cref="Merged"/> for every head.
+/// Attention of one token over rows of the host's store: the rows are cut into pieces for the workers, and the partials
+/// of each KV head merged. One step is <see cref="Begin"/>, <see cref="Add"/> and <see cref="Attend"/> for rows that are read
+/// anyway, then <see cref="AttendSelected"/>, which knows their log-sum-exp, and <see cref="Merged"/> for every head.
 /// </summary>
 internal sealed unsafe class StoreAttention : IDisposable
 {
@@ -21,7 +21,7 @@ internal sealed unsafe class StoreAttention : IDisposable
     private readonly Selection _selection;
     private readonly int _partialFloats;
     private Piece[] _pieces = new Piece[64];
-    private int _pieceCount;
+    private int _pieceCount, _attended;
     private float* _partials;
     private int _partialCapacity;
 
@@ -29,8 +29,9 @@ internal sealed unsafe class StoreAttention : IDisposable
     {
         _config = config;
         _workers = workers;
-        _selection = new Selection(config.KvHeads);
+        _selection = new Selection(config.KvHeads, config.Group, config.HeadDim);
         ScaledQuery = (float*)NativeMemory.AlignedAlloc((nuint)(config.Heads * config.HeadDim * sizeof(float)), 64);
+        Resident = (float*)NativeMemory.AlignedAlloc((nuint)(config.Heads * sizeof(float)), 64);
         // Whole cache lines, so that two workers never write to the same one.
         _partialFloats = (AttentionPartial.Floats(config.Group, config.HeadDim) + 15) / 16 * 16;
     }
@@ -38,10 +39,15 @@ internal sealed unsafe class StoreAttention : IDisposable
     /// <summary>[heads, headDim], the query scaled by 1/√headDim; filled by the caller before it asks for rows.</summary>
     public float* ScaledQuery { get; }
 
-    /// <summary>No rows are to be read.</summary>
-    public bool IsEmpty => _pieceCount == 0;
+    /// <summary>[heads], log-sum-exp of what was attended to elsewhere; the caller fills it with −∞ if that is nothing.</summary>
+    public float* Resident { get; }
 
-    public void Begin() => _pieceCount = 0;
+    public void Begin()
+    {
+        _pieceCount = _attended = 0;
+        _selection.Clear();
+        new Span<float>(Resident, _config.Heads).Fill(float.NegativeInfinity);
+    }
 
     /// <summary>Rows [first, end) of every KV head.</summary>
     public void Add(int first, int end)
@@ -54,14 +60,29 @@ internal sealed unsafe class StoreAttention : IDisposable
         }
     }
 
-    /// <summary>Asks the layer's selector for far rows and adds those that it names.</summary>
-    /// <returns>True if it wants every far row, of which none were added.</returns>
-    public bool Select(ITokenSelector selector)
+    /// <summary>Attends to the rows added since the last time.</summary>
+    public void Attend(KvStore store, int layer)
     {
-        _selection.Clear();
-        selector.Select(new DecodeQuery((nint)ScaledQuery, _config.HeadDim, _config.Group), _selection);
-        if (_selection.All)
-            return true;
+        Piece[] pieces = _pieces;
+        int first = _attended;
+        _workers.For(_pieceCount - first, 1, (_, begin, end) =>
+        {
+            for (int i = first + begin; i < first + end; i++)
+                AttendPiece(store, layer, pieces[i], Partial(i));
+        });
+        _attended = _pieceCount;
+    }
+
+    /// <summary>Asks the layer's selector for far rows, attends to those that it names and takes its estimate of the others.</summary>
+    public void AttendSelected(ITokenSelector selector, KvStore store, int layer)
+    {
+        for (int i = 0; i < _pieceCount; i++)
+        {
+            float* resident = Resident + _pieces[i].Head * _config.Group;
+            for (int g = 0; g < _config.Group; g++)
+                resident[g] = AttentionPartial.LogAdd(resident[g], Partial(i).LogSumExp[g]);
+        }
+        selector.Select(new DecodeQuery((nint)ScaledQuery, (nint)Resident, _config.HeadDim, _config.Group), _selection);
         for (int head = 0; head < _config.KvHeads; head++)
         {
             int count = _selection.Rows(head).Length;
@@ -69,24 +90,13 @@ internal sealed unsafe class StoreAttention : IDisposable
             for (int first = 0; first < count; first += size)
                 Add(new Piece(head, first, Math.Min(first + size, count), Selected: true));
         }
-        return false;
-    }
-
-    /// <summary>Attends to the rows added since <see cref="Begin"/>.</summary>
-    public void Attend(KvStore store, int layer)
-    {
-        Piece[] pieces = _pieces;
-        _workers.For(_pieceCount, 1, (_, begin, end) =>
-        {
-            for (int i = begin; i < end; i++)
-                AttendPiece(store, layer, pieces[i], Partial(i));
-        });
+        Attend(store, layer);
     }
 
     /// <summary>The partial over all rows of a KV head; null: it had none. Once for each head, valid until <see cref="Begin"/>.</summary>
     public AttentionPartial? Merged(int head)
     {
-        AttentionPartial? merged = null;
+        AttentionPartial? merged = _selection.Estimate(head);
         for (int i = 0; i < _pieceCount; i++)
         {
             if (_pieces[i].Head != head)
@@ -102,6 +112,7 @@ internal sealed unsafe class StoreAttention : IDisposable
     public void Dispose()
     {
         NativeMemory.AlignedFree(ScaledQuery);
+        NativeMemory.AlignedFree(Resident);
         NativeMemory.AlignedFree(_partials);
         _partials = null;
     }
@@ -117,8 +128,8 @@ internal sealed unsafe class StoreAttention : IDisposable
         if (_pieceCount <= _partialCapacity)
             return;
         _partialCapacity = _pieces.Length;
-        NativeMemory.AlignedFree(_partials);
-        _partials = (float*)NativeMemory.AlignedAlloc((nuint)((long)_partialCapacity * _partialFloats * sizeof(float)), 64);
+        // Partials of pieces that were attended to already stay valid.
+        _partials = (float*)NativeMemory.AlignedRealloc(_partials, (nuint)((long)_partialCapacity * _partialFloats * sizeof(float)), 64);
     }
 
     private AttentionPartial Partial(int piece) => new(_partials + (long)piece * _partialFloats, _config.Group, _config.HeadDim);

@@ -139,9 +139,10 @@ internal sealed unsafe class Decoder : IDisposable
         var value = new Projection(w.Value, w.ValueBias, _value);
         if (pass == Pass.KeysAndValues)
         {
-            _math.Linear(_normed, key, value);
+            _math.Linear(_normed, query, key, value);
+            NormAndRotate(w.QueryNorm, layer, _query);
             NormAndRotate(w.KeyNorm, layer, _key);
-            _attention.AppendOnly(state, layer, position, _key, _value);
+            _attention.AppendOnly(state, layer, position, _query, _key, _value);
             return;
         }
         _math.Linear(_normed, query, key, value);

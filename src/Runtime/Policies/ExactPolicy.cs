@@ -31,7 +31,11 @@ public sealed record ExactPolicy : RetrievalPolicy
 
         public long IndexBytes => _heads.Sum(head => head.Bytes);
 
-        public void Prefill(int rows) => Append(rows);
+        public long BytesRead { get; private set; }
+
+        public int Searched => _heads[0].Count;
+
+        public void Prefill(int rows, ReadOnlySpan<QueryMoments> queries) => Append(rows);
 
         public void Append(int rows)
         {
@@ -45,9 +49,12 @@ public sealed record ExactPolicy : RetrievalPolicy
                 head.Truncate(rows);
         }
 
+        public void Settle() { }
+
         public void Select(in DecodeQuery query, Selection selection)
         {
             DecodeQuery queries = query;
+            BytesRead += (long)Searched * _heads.Length * layer.Store.Layout.RowBytes;
             layer.Workers.For(_heads.Length, 1, (_, begin, end) =>
             {
                 for (int head = begin; head < end; head++)

@@ -8,10 +8,5 @@ public sealed record FullPolicy : RetrievalPolicy
     [JsonIgnore]
     public override string Name => "full";
 
-    internal override ITokenSelector CreateSelector(LayerContext layer) => new Selector();
-
-    private sealed class Selector : IndexlessSelector
-    {
-        public override void Select(in DecodeQuery query, Selection selection) => selection.SelectAll();
-    }
+    internal override ITokenSelector CreateSelector(LayerContext layer) => new IndexlessSelector(drops: false);
 }

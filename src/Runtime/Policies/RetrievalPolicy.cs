@@ -10,10 +10,11 @@ namespace Retrieval.Runtime.Policies;
 [JsonDerivedType(typeof(FullPolicy), "full")]
 [JsonDerivedType(typeof(StreamingPolicy), "streaming")]
 [JsonDerivedType(typeof(ExactPolicy), "exact")]
+[JsonDerivedType(typeof(IvfPqPolicy), "ivf-pq")]
 public abstract record RetrievalPolicy
 {
     /// <summary>Names that <see cref="FromName"/> knows, for help texts.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["full", "streaming", "exact"];
+    public static IReadOnlyList<string> Names { get; } = ["ivf-pq", "full", "streaming", "exact"];
 
     /// <summary>First tokens of the context, always attended exactly; default 64 (StreamingLLM, arXiv 2309.17453, uses 4; the qkv protocol 64).</summary>
     public int Sinks { get; init; } = 64;
@@ -28,6 +29,7 @@ public abstract record RetrievalPolicy
     /// <exception cref="InputException">No policy has that name.</exception>
     public static RetrievalPolicy FromName(string name) => name switch
     {
+        "ivf-pq" => new IvfPqPolicy(),
         "full" => new FullPolicy(),
         "streaming" => new StreamingPolicy(),
         "exact" => new ExactPolicy(),
@@ -45,4 +47,7 @@ public abstract record RetrievalPolicy
 
     /// <summary>The selector of one layer that sees all tokens; sliding layers have none, because their window holds all they see.</summary>
     internal abstract ITokenSelector CreateSelector(LayerContext layer);
+
+    /// <summary>The selector of a fork, from that of the sequence that it comes from; null: what that one knows is of no use.</summary>
+    internal virtual ITokenSelector? ForkSelector(ITokenSelector source, LayerContext layer) => null;
 }

@@ -1,26 +1,42 @@
+using Retrieval.Offload;
+
 namespace Retrieval.Runtime.Policies;
 
 /// <summary>
-/// The far tokens that one decode step reads exactly: all of them, or a list for each KV head. One instance serves all steps.
+/// What one decode step takes from the far tokens of a layer: for each KV head the rows to attend to exactly and, if the method
+/// estimates, a partial that speaks for the others. One instance serves all steps.
 /// </summary>
-internal sealed class Selection(int kvHeads)
+internal sealed unsafe class Selection
 {
-    private readonly int[][] _rows = [.. Enumerable.Range(0, kvHeads).Select(_ => Array.Empty<int>())];
-    private readonly int[] _count = new int[kvHeads];
+    private readonly int[][] _rows;
+    private readonly int[] _count;
+    private readonly bool[] _estimated;
+    private readonly float[] _partials;
+    private readonly int _group, _headDim;
 
-    /// <summary>Every far row is read; the lists are empty.</summary>
-    public bool All { get; private set; }
+    public Selection(int kvHeads, int group, int headDim)
+    {
+        (_group, _headDim) = (group, headDim);
+        _rows = [.. Enumerable.Range(0, kvHeads).Select(_ => Array.Empty<int>())];
+        _count = new int[kvHeads];
+        _estimated = new bool[kvHeads];
+        _partials = GC.AllocateArray<float>(kvHeads * PartialFloats, pinned: true);
+    }
+
+    // Whole cache lines, so that two workers never write to the same one.
+    private int PartialFloats => (AttentionPartial.Floats(_group, _headDim) + 31) / 16 * 16;
 
     /// <summary>Rows chosen for a KV head, ascending, without duplicates.</summary>
     public ReadOnlySpan<int> Rows(int kvHead) => _rows[kvHead].AsSpan(0, _count[kvHead]);
 
+    /// <summary>The partial that speaks for a KV head's far rows that are not among <see cref="Rows"/>; null: they are left out.</summary>
+    public AttentionPartial? Estimate(int kvHead) => _estimated[kvHead] ? Partial(kvHead) : null;
+
     public void Clear()
     {
-        All = false;
         Array.Clear(_count);
+        Array.Clear(_estimated);
     }
-
-    public void SelectAll() => All = true;
 
     /// <summary>Room for the rows of a KV head; the caller fills all of it, ascending. Heads may be filled by different threads.</summary>
     public Span<int> Reserve(int kvHead, int count)
@@ -30,4 +46,14 @@ internal sealed class Selection(int kvHeads)
         _count[kvHead] = count;
         return _rows[kvHead].AsSpan(0, count);
     }
+
+    /// <summary>Room for the estimate of a KV head; the caller fills all of it.</summary>
+    public AttentionPartial ReserveEstimate(int kvHead)
+    {
+        _estimated[kvHead] = true;
+        return Partial(kvHead);
+    }
+
+    private AttentionPartial Partial(int kvHead)
+        => new((float*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref _partials[kvHead * PartialFloats]), _group, _headDim);
 }

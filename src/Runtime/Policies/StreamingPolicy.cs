@@ -8,10 +8,5 @@ public sealed record StreamingPolicy : RetrievalPolicy
     [JsonIgnore]
     public override string Name => "streaming";
 
-    internal override ITokenSelector CreateSelector(LayerContext layer) => new Selector();
-
-    private sealed class Selector : IndexlessSelector
-    {
-        public override void Select(in DecodeQuery query, Selection selection) { }
-    }
+    internal override ITokenSelector CreateSelector(LayerContext layer) => new IndexlessSelector(drops: true);
 }

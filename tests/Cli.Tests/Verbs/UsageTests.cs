@@ -10,7 +10,7 @@ public sealed class UsageTests
     [InlineData("--max-tokens is 'x' but must be a whole number", "run", "-p", "hi", "-n", "x")]
     [InlineData("--max-tokens is '0'", "run", "-p", "hi", "-n", "0")]
     [InlineData("--ctx-size is '12q' but must be a number of tokens such as 8192, 128k or 1m", "run", "-p", "hi", "-c", "12q")]
-    [InlineData("--policy is 'nope' but must be one of full, streaming, exact", "run", "-p", "hi", "--policy", "nope")]
+    [InlineData("--policy is 'nope' but must be one of ivf-pq, full, streaming, exact", "run", "-p", "hi", "--policy", "nope")]
     [InlineData("--budget is 5 but the policy 'full' has no budget", "run", "-p", "hi", "--budget", "5")]
     [InlineData("--kv-dtype is 'q8_0' but must be one of f16", "run", "-p", "hi", "--kv-dtype", "q8_0")]
     [InlineData("--override-config is 'nonsense' but must be KEY=VALUE", "show", "--override-config", "nonsense")]

@@ -20,18 +20,18 @@ public sealed class ExactSelectorTests : TokenSelectorTests
     public void ReadsTheRowsOfLargestWeightOfEachKvHead(int far)
     {
         using ITokenSelector selector = Create();
-        selector.Prefill(far);
+        selector.Prefill(far, NoQueries);
         Selection selection = Select(selector);
         for (int head = 0; head < KvHeads; head++)
         {
             double[] weight = Weights(head, far);
-            int[] rows = Chosen(selection, head, far);
+            int[] rows = Chosen(selector, selection, head, far);
             Assert.Equal(Math.Min(far, 50), rows.Length);
             double last = weight.OrderDescending().ElementAt(rows.Length - 1);
             Assert.All(rows, row => Assert.True(weight[row - Sinks] >= last * (1 - 1e-4)));
         }
         if (far > 50)
-            Assert.NotEqual(Chosen(selection, 0, far), Chosen(selection, 1, far));
+            Assert.NotEqual(Chosen(selector, selection, 0, far), Chosen(selector, selection, 1, far));
     }
 
     [Fact]

@@ -50,11 +50,11 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     public void RowsAreOrderedDistinctInRangeAndWithinTheBudget(int far)
     {
         using ITokenSelector selector = Create();
-        selector.Prefill(far);
+        selector.Prefill(far, NoQueries);
         Selection selection = Select(selector);
         for (int head = 0; head < KvHeads; head++)
         {
-            int[] rows = Chosen(selection, head, far);
+            int[] rows = Chosen(selector, selection, head, far);
             Assert.True(rows.Length <= SmallBudget);
             Assert.Equal(rows.Distinct().Order(), rows);
             Assert.All(rows, row => Assert.InRange(row, Sinks, Sinks + far - 1));
@@ -65,18 +65,18 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     public void AppendedRowsCountAsPrefilledOnes()
     {
         using ITokenSelector whole = Create(), mixed = Create(), stepped = Create();
-        whole.Prefill(900);
-        mixed.Prefill(300);
+        whole.Prefill(900, NoQueries);
+        mixed.Prefill(300, NoQueries);
         foreach (int size in RandomData.Portions(350, 40, 1))
             mixed.Append(size);
-        mixed.Prefill(250);
+        mixed.Prefill(250, NoQueries);
         for (int i = 0; i < 900; i++)
             stepped.Append(1);
         for (int head = 0; head < KvHeads; head++)
         {
-            int[] expected = Chosen(Select(whole), head, 900);
-            Assert.Equal(expected, Chosen(Select(mixed), head, 900));
-            Assert.Equal(expected, Chosen(Select(stepped), head, 900));
+            int[] expected = Chosen(whole, Select(whole), head, 900);
+            Assert.Equal(expected, Chosen(mixed, Select(mixed), head, 900));
+            Assert.Equal(expected, Chosen(stepped, Select(stepped), head, 900));
         }
     }
 
@@ -84,26 +84,26 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     public void TruncationForgetsRows()
     {
         using ITokenSelector fresh = Create(), cut = Create();
-        fresh.Prefill(500);
-        cut.Prefill(1200);
+        fresh.Prefill(500, NoQueries);
+        cut.Prefill(1200, NoQueries);
         Select(cut);
         cut.Truncate(400);
-        Assert.All(Chosen(Select(cut), 0, 400), row => Assert.InRange(row, Sinks, Sinks + 399));
+        Assert.All(Chosen(cut, Select(cut), 0, 400), row => Assert.InRange(row, Sinks, Sinks + 399));
         cut.Append(100);
         for (int head = 0; head < KvHeads; head++)
-            Assert.Equal(Chosen(Select(fresh), head, 500), Chosen(Select(cut), head, 500));
+            Assert.Equal(Chosen(fresh, Select(fresh), head, 500), Chosen(cut, Select(cut), head, 500));
     }
 
     [Fact]
     public void AStepLeavesNothingBehind()
     {
         using ITokenSelector selector = Create();
-        selector.Prefill(700);
-        var reused = new Selection(KvHeads);
+        selector.Prefill(700, NoQueries);
+        var reused = new Selection(KvHeads, Group, Dim);
         Select(selector, reused, RandomData.Normal(KvHeads * Group * Dim, 99));
         Select(selector, reused, _queries);
         for (int head = 0; head < KvHeads; head++)
-            Assert.Equal(Chosen(Select(selector), head, 700), Chosen(reused, head, 700));
+            Assert.Equal(Chosen(selector, Select(selector), head, 700), Chosen(selector, reused, head, 700));
     }
 
     /// <summary>The most valuable test of a policy: where it may read everything, a decode step is full attention.</summary>
@@ -171,23 +171,30 @@ public abstract unsafe class TokenSelectorTests : IDisposable
             Logits.AssertNear(expected[i], actual[i], i == 0 ? 1e-4 : 2e-3, $"{engine.ModelName}, {prompt + i} tokens");
     }
 
-    private protected ITokenSelector Create() => Small.CreateSelector(new LayerContext(Store, 0, Group, Sinks, _workers));
+    private protected ITokenSelector Create() => Small.CreateSelector(new LayerContext(Store, 0, Group, Sinks, _workers, TaskScheduler.Default));
 
     private protected Selection Select(ITokenSelector selector)
     {
-        var selection = new Selection(KvHeads);
+        var selection = new Selection(KvHeads, Group, Dim);
         Select(selector, selection, _queries);
         return selection;
     }
 
-    /// <summary>Rows read for a head, written out if it is all of them.</summary>
-    private protected static int[] Chosen(Selection selection, int head, int far)
-        => selection.All ? [.. Enumerable.Range(Sinks, far)] : selection.Rows(head).ToArray();
+    /// <summary>Far rows that a step attends to exactly: those that were chosen, and those that the selector does not speak for.</summary>
+    private protected static int[] Chosen(ITokenSelector selector, Selection selection, int head, int far)
+    {
+        int searched = Math.Min(far, selector.Searched);
+        return [.. selection.Rows(head).ToArray(), .. Enumerable.Range(Sinks + searched, far - searched)];
+    }
+
+    /// <summary>A prompt of which no query was seen.</summary>
+    private protected static QueryMoments[] NoQueries { get; } = [.. Enumerable.Range(0, KvHeads).Select(_ => new QueryMoments(Dim))];
 
     private static void Select(ITokenSelector selector, Selection selection, float[] queries)
     {
         selection.Clear();
-        fixed (float* data = queries)
-            selector.Select(new DecodeQuery((nint)data, Dim, Group), selection);
+        var resident = new float[KvHeads * Group];
+        fixed (float* data = queries, logSumExp = resident)
+            selector.Select(new DecodeQuery((nint)data, (nint)logSumExp, Dim, Group), selection);
     }
 }

@@ -1,0 +1,81 @@
+using System.Text.Json.Serialization;
+using Retrieval.Index;
+
+namespace Retrieval.Runtime.Policies;
+
+/// <summary>
+/// Estimates every far token and reads exactly those that matter: lists → codes → keys → values (<see cref="Cascade"/>).
+/// Per layer and KV head, segments of the far tokens are clustered into lists in the metric of the prompt's own queries, and
+/// what a list's centre leaves over is kept as 4-bit codes. Budgets grow with the number of tokens n as
+/// share · n between a least and a most.
+/// </summary>
+/// <remarks>
+/// Ours; the parts are known: inverted lists with product quantisation (Jégou et al., 2011), the query metric of A²ATS
+/// (arXiv 2502.12665), an estimate for what is not read as in RetroInfer (arXiv 2505.02922). docs/log.md has what was measured.
+/// </remarks>
+public sealed record IvfPqPolicy : RetrievalPolicy
+{
+    /// <summary>Fewest rows that are worth an index; fewer are attended to exactly.</summary>
+    public const int SmallestSegment = 1024;
+
+    /// <summary>Tokens of a list on average; default 64.</summary>
+    public int RowsPerList { get; init; } = 64;
+
+    /// <summary>Share of the tokens whose codes are read; default 0.5.</summary>
+    public double OpenShare { get; init; } = 0.5;
+
+    /// <summary>Most tokens whose codes are read; default 16,384.</summary>
+    public int OpenMost { get; init; } = 16384;
+
+    /// <summary>Share of the tokens whose keys are read; default 1/16.</summary>
+    public double KeyShare { get; init; } = 1 / 16.0;
+
+    /// <summary>Most tokens whose keys are read; default 1,024.</summary>
+    public int KeysMost { get; init; } = 1024;
+
+    /// <summary>Share of the tokens whose values are read; default 1/24.</summary>
+    public double ValueShare { get; init; } = 1 / 24.0;
+
+    /// <summary>Most tokens whose values are read; default 768.</summary>
+    public int ValuesMost { get; init; } = 768;
+
+    [JsonIgnore]
+    public override string Name => "ivf-pq";
+
+    internal IvfPqOptions Index => new() { RowsPerList = RowsPerList };
+
+    public override void Validate()
+    {
+        base.Validate();
+        Positive(RowsPerList, "rows of a list");
+        Positive(OpenMost, "most tokens whose codes are read");
+        Positive(KeysMost, "most tokens whose keys are read");
+        Positive(ValuesMost, "most tokens whose values are read");
+        Share(OpenShare, "codes");
+        Share(KeyShare, "keys");
+        Share(ValueShare, "values");
+    }
+
+    /// <summary>What a step reads of so many indexed tokens, for each KV head.</summary>
+    public CascadeBudget Budget(int rows)
+        => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
+
+    internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
+
+    internal override ITokenSelector? ForkSelector(ITokenSelector source, LayerContext layer)
+        => source is IvfPqSelector selector && selector.Options == Index ? selector.Fork(this, layer) : null;
+
+    private static int Part(int rows, double share, int most) => (int)Math.Clamp(Math.Ceiling(share * rows), 1, most);
+
+    private static void Positive(int value, string what)
+    {
+        if (value < 1)
+            throw new InputException($"The number of {what} is {value}; it must be at least 1.");
+    }
+
+    private static void Share(double value, string what)
+    {
+        if (!(value is > 0 and <= 1))
+            throw new InputException($"The share of tokens whose {what} are read is {value}; it must be above 0 and at most 1.");
+    }
+}

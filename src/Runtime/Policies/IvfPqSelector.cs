@@ -1,0 +1,216 @@
+using Retrieval.Index;
+using Retrieval.Offload;
+
+namespace Retrieval.Runtime.Policies;
+
+/// <summary>
+/// Indexes over the far tokens of one layer, one for each KV head. A prompt's rows are indexed in the background while the next
+/// layer computes. Rows that the window leaves behind in decode are attended to exactly until there are enough for a segment;
+/// it is built beside the next steps and taken over a fixed number of steps later, so that a run does not depend on timing.
+/// </summary>
+internal sealed unsafe class IvfPqSelector : ITokenSelector
+{
+    // Steps between the start of a segment and its use: some hundred milliseconds of decode for some ten of building.
+    private const int BuildSteps = 64;
+
+    // Layers reach the length of a segment in the same step; they start one after another instead.
+    private const int Stagger = 64;
+
+    // Its scratch memory serves all layers: they are searched one after another.
+    [ThreadStatic]
+    private static Cascade? _cascade;
+
+    private readonly IvfPqPolicy _policy;
+    private readonly LayerContext _layer;
+    private readonly int _kvHeads;
+    private QueryMoments[] _queries = [];
+    private IvfPqIndex?[] _indexes;
+    private PackedRows[][] _packed;
+    private Task? _prefillBuild;
+    private Task<IvfPqSegment[][]>? _stepBuild;
+    private int _count, _indexed, _adoptAt;
+    private long _bytesRead;
+
+    public IvfPqSelector(IvfPqPolicy policy, LayerContext layer)
+    {
+        _policy = policy;
+        _layer = layer;
+        _kvHeads = layer.Store.Layout.KvHeads;
+        _indexes = new IvfPqIndex?[_kvHeads];
+        _packed = [.. Enumerable.Repeat(Array.Empty<PackedRows>(), _kvHeads)];
+    }
+
+    /// <summary>How the indexes are built.</summary>
+    public IvfPqOptions Options => _policy.Index;
+
+    public long IndexBytes
+    {
+        get
+        {
+            Settle();
+            return _indexes.Sum(index => index?.Bytes ?? 0);
+        }
+    }
+
+    public long BytesRead => _bytesRead;
+
+    public int Searched
+    {
+        get
+        {
+            Settle();
+            return _indexed;
+        }
+    }
+
+    private int Pending => _count - _indexed;
+
+    public void Prefill(int rows, ReadOnlySpan<QueryMoments> queries)
+    {
+        Settle();
+        DropStepBuild();
+        _count += rows;
+        _queries = queries.ToArray();
+        if (Pending < IvfPqPolicy.SmallestSegment)
+            return;
+        QueryMoments[] moments = [.. _queries.Select(head => head.Copy())];
+        int first = _layer.Sinks + _indexed, count = Pending;
+        _indexed = _count;
+        _prefillBuild = Task.Factory.StartNew(
+            () => Adopt(Build(moments, head => Keys(head), head => Values(head), first, count), first, count), default, TaskCreationOptions.None, _layer.Builders);
+    }
+
+    public void Append(int rows)
+    {
+        _count += rows;
+        if (_stepBuild is not null)
+        {
+            if (_count >= _adoptAt)
+                AdoptStepBuild();
+        }
+        else if (Pending >= IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
+        {
+            StartStepBuild(Math.Min(Pending, Options.SegmentRows));
+        }
+    }
+
+    public void Truncate(int rows)
+    {
+        Settle();
+        DropStepBuild();
+        _count = Math.Min(_count, rows);
+        int end = _layer.Sinks + _count;
+        foreach (IvfPqIndex? index in _indexes)
+            index?.Truncate(end);
+        _indexed = Math.Max(0, (_indexes[0]?.End ?? 0) - _layer.Sinks);
+        Repack();
+    }
+
+    public void Settle()
+    {
+        if (_prefillBuild is not { } build)
+            return;
+        _prefillBuild = null;
+        build.GetAwaiter().GetResult();
+    }
+
+    public void Select(in DecodeQuery query, Selection selection)
+    {
+        Settle();
+        if (_indexed == 0)
+            return;
+        DecodeQuery queries = query;
+        CascadeBudget budget = _policy.Budget(_indexed);
+        _layer.Workers.For(_kvHeads, 1, (_, begin, end) =>
+        {
+            _cascade ??= new Cascade();
+            for (int head = begin; head < end; head++)
+            {
+                AttentionPartial estimate = selection.ReserveEstimate(head);
+                _cascade.Run(_indexes[head]!, _packed[head], queries.Of(head), queries.ResidentOf(head), budget, estimate.Output, estimate.LogSumExp);
+                Interlocked.Add(ref _bytesRead, _cascade.Bytes.Total);
+            }
+        });
+    }
+
+    /// <summary>A selector over a copy of the rows that shares what is built.</summary>
+    public IvfPqSelector Fork(IvfPqPolicy policy, LayerContext layer)
+    {
+        Settle();
+        var fork = new IvfPqSelector(policy, layer)
+        {
+            _count = _count,
+            _indexed = _indexed,
+            _queries = _queries,
+            _indexes = [.. _indexes.Select(index => index?.Copy())],
+        };
+        fork.Repack();
+        return fork;
+    }
+
+    public void Dispose()
+    {
+        // What failed in the background no longer matters; that it still reads the store does.
+        ((IAsyncResult?)_prefillBuild)?.AsyncWaitHandle.WaitOne();
+        DropStepBuild();
+    }
+
+    private KvKeyRows Keys(int head) => new(_layer.Store, _layer.Layer, head);
+
+    private KvValueRows Values(int head) => new(_layer.Store, _layer.Layer, head);
+
+    /// <summary>New segments of each KV head.</summary>
+    private IvfPqSegment[][] Build(QueryMoments[] moments, Func<int, IKeyRows> keys, Func<int, IKeyRows> values, int first, int count)
+    {
+        var built = new IvfPqSegment[_kvHeads][];
+        for (int head = 0; head < _kvHeads; head++)
+        {
+            _indexes[head] ??= IvfPqIndex.Prepare(keys(head), values(head), first, count, moments[head], Options);
+            built[head] = _indexes[head]!.Encode(keys(head), values(head), first, count);
+        }
+        return built;
+    }
+
+    /// <summary>Takes new segments into the indexes and packs their rows.</summary>
+    private void Adopt(IvfPqSegment[][] built, int first, int count)
+    {
+        for (int s = 0; s < built[0].Length; s++)
+            _layer.Store.Pack(_layer.Layer, built[0][s].First, built[0][s].Count, [.. built.Select(head => head[s].Order)]);
+        for (int head = 0; head < _kvHeads; head++)
+            _indexes[head]!.Add(built[head]);
+        Repack();
+    }
+
+    private void StartStepBuild(int count)
+    {
+        int first = _layer.Sinks + _indexed;
+        RowCopy[] keys = [.. Enumerable.Range(0, _kvHeads).Select(head => new RowCopy(Keys(head), first, count))];
+        RowCopy[] values = [.. Enumerable.Range(0, _kvHeads).Select(head => new RowCopy(Values(head), first, count))];
+        QueryMoments[] moments = [.. _queries.Select(head => head.Copy())];
+        _adoptAt = _count + BuildSteps;
+        _stepBuild = Task.Factory.StartNew(
+            () => Build(moments, head => keys[head], head => values[head], first, count), default, TaskCreationOptions.None, _layer.Builders);
+    }
+
+    private void AdoptStepBuild()
+    {
+        IvfPqSegment[][] built = _stepBuild!.GetAwaiter().GetResult();
+        _stepBuild = null;
+        int count = built[0].Sum(segment => segment.Count);
+        Adopt(built, _layer.Sinks + _indexed, count);
+        _indexed += count;
+    }
+
+    private void DropStepBuild()
+    {
+        ((IAsyncResult?)_stepBuild)?.AsyncWaitHandle.WaitOne();
+        _stepBuild = null;
+    }
+
+    /// <summary>Finds the packed rows of each segment in the store.</summary>
+    private void Repack()
+    {
+        for (int head = 0; head < _kvHeads; head++)
+            _packed[head] = [.. _layer.Store.Segments(_layer.Layer).Select(segment => segment.Rows(head))];
+    }
+}
