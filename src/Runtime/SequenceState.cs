@@ -82,6 +82,10 @@ internal sealed class SequenceState : IDisposable
     /// <summary>Bytes of indexes and rows that selectors have read.</summary>
     public long BytesRead => _selectors.Sum(selector => selector?.BytesRead ?? 0);
 
+    /// <summary>Far rows that the first selector speaks for and attends to at all; 0 without one.</summary>
+    public int IndexedTokens => Array.FindIndex(_selectors, selector => selector is not null) is >= 0 and int layer
+        ? SearchedEnd(layer, Length) - Math.Min(Policy.Sinks, Length) : 0;
+
     /// <summary>The selector of a layer; null for a sliding layer.</summary>
     public ITokenSelector? Selector(int layer) => _selectors[layer];
 

@@ -35,6 +35,12 @@ public sealed unsafe class Session : IDisposable
     public SessionMemory Memory => new(
         _engine.DeviceBytes + _state.ResidentBytes, _state.Store.Bytes, _state.IndexBytes);
 
+    /// <summary>Bytes of indexes and far rows that the policy has read in decode steps so far.</summary>
+    public long SelectorBytesRead => _state.BytesRead;
+
+    /// <summary>Far tokens that the policy's index speaks for, in the first layer that has one; the others are attended to exactly.</summary>
+    public int IndexedTokens => _state.IndexedTokens;
+
     /// <summary>
     /// Reads tokens. All but the last are prefill, with exact attention; the last one is a decode step under the session's
     /// policy, like every generated token, and leaves its <see cref="Logits"/>.

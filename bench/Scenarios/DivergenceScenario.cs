@@ -1,0 +1,133 @@
+using System.CommandLine;
+using System.Numerics.Tensors;
+using System.Text.Json;
+using Retrieval.Runtime;
+using Retrieval.Runtime.Policies;
+
+namespace Retrieval.Scenarios;
+
+/// <summary>
+/// <c>divergence</c>: how far a policy moves the next-token distribution of a whole model from that of full attention. The text is
+/// read once, densely; its last tokens are then fed one by one, the same to all (teacher forcing), each policy on a fork.
+/// </summary>
+internal static class DivergenceScenario
+{
+    private static readonly JsonSerializerOptions PolicyJson = new() { PropertyNameCaseInsensitive = true };
+
+    public static Command Create()
+    {
+        var command = new Command("divergence", "Kullback-Leibler divergence of next-token distributions from full attention, teacher-forced.");
+        Option<string> model = new("--model", "-m") { Description = "Model folder or file", Required = true };
+        Option<string> text = new("--text") { Description = "UTF-8 text file", Required = true };
+        Option<int> context = new("--context", "-c") { Description = "Tokens of the text", DefaultValueFactory = _ => 8192 };
+        Option<int> last = new("--last") { Description = "How many of them are fed one by one", DefaultValueFactory = _ => 192 };
+        Option<string[]> policy = new("--policy")
+        {
+            Description = "Policies, by name or as JSON such as {\"policy\":\"ivf-pq\",\"openShare\":0.25}",
+            AllowMultipleArgumentsPerToken = true,
+            DefaultValueFactory = _ => ["streaming", "ivf-pq"],
+        };
+        Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
+        foreach (Option option in new Option[] { model, text, context, last, policy, json })
+            command.Options.Add(option);
+
+        command.SetAction(parsed =>
+        {
+            int tokens = parsed.GetValue(context), forced = parsed.GetValue(last);
+            RetrievalPolicy[] policies = [.. parsed.GetValue(policy)!.Select(Read)];
+            var options = new EngineOptions { Model = parsed.GetValue(model)!, Policy = new FullPolicy(), ContextLimit = tokens };
+            using Engine engine = Engine.Load(options);
+            int[] ids = engine.Tokenizer.Encode(File.ReadAllText(parsed.GetValue(text)!));
+            if (ids.Length < tokens || forced < 1 || forced >= tokens)
+                throw new InputException($"The text has {ids.Length:N0} tokens; {tokens:N0} with the last {forced:N0} fed one by one need a text of that length and 1 to {tokens - 1:N0} forced tokens.");
+            DivergenceResult[] results = [.. Measure(engine, ids.AsMemory(0, tokens), forced, policies)];
+            string table = Report.Table(
+                ["policy", "bytes of far KV read", "mean KL, nats", "same most likely token"],
+                results.Select(r => new[] { r.Policy, $"{r.BytesPct:F2} %", $"{r.MeanKl:F5}", $"{r.SameTop:P1}" }));
+            Console.Write(table);
+            ResultFiles.Write("divergence.md", $"{tokens:N0} tokens, the last {forced:N0} fed one by one; bytes as a share of the 16-bit keys and values of all indexed tokens, index included. {MachineName.Describe()}\n\n{table}");
+            if (parsed.GetValue(json))
+                Console.WriteLine(Report.Json(results));
+        });
+        return command;
+    }
+
+    private static RetrievalPolicy Read(string value)
+    {
+        try
+        {
+            RetrievalPolicy policy = value.StartsWith('{') ? JsonSerializer.Deserialize<RetrievalPolicy>(value, PolicyJson)! : RetrievalPolicy.FromName(value);
+            policy.Validate();
+            return policy;
+        }
+        catch (JsonException problem)
+        {
+            throw new InputException($"The policy {value} is not valid JSON of a policy: {problem.Message}");
+        }
+    }
+
+    private static IEnumerable<DivergenceResult> Measure(Engine engine, ReadOnlyMemory<int> ids, int forced, RetrievalPolicy[] policies)
+    {
+        int start = ids.Length - forced;
+        using Session full = engine.NewSession();
+        full.Append(ids.Span[..start]);
+        Session[] forks = [.. policies.Select(policy => full.Fork(policy))];
+        long[] before = [.. forks.Select(fork => fork.SelectorBytesRead)];
+        int[] indexed = [.. forks.Select(fork => fork.IndexedTokens)];
+        var kl = new double[forks.Length];
+        var same = new int[forks.Length];
+        float[] truth = [], found = [];
+        for (int i = start; i < ids.Length; i++)
+        {
+            full.Append(ids.Span.Slice(i, 1));
+            LogProbabilities(full.Logits, ref truth);
+            for (int f = 0; f < forks.Length; f++)
+            {
+                forks[f].Append(ids.Span.Slice(i, 1));
+                LogProbabilities(forks[f].Logits, ref found);
+                kl[f] += Divergence(truth, found);
+                same[f] += TensorPrimitives.IndexOfMax<float>(truth) == TensorPrimitives.IndexOfMax<float>(found) ? 1 : 0;
+            }
+            if ((i - start + 1) % 32 == 0)
+                Console.Error.WriteLine($"{i - start + 1} of {forced} tokens");
+        }
+        for (int f = 0; f < forks.Length; f++)
+        {
+            double bytes = 4.0 * engine.Config.Layers * engine.Config.KvHeads * engine.Config.HeadDim * indexed[f] * forced;
+            yield return new DivergenceResult(
+                Describe(policies[f]), bytes == 0 ? 0 : 100 * (forks[f].SelectorBytesRead - before[f]) / bytes, kl[f] / forced, (double)same[f] / forced);
+            forks[f].Dispose();
+        }
+    }
+
+    private static void LogProbabilities(ReadOnlySpan<float> logits, ref float[] result)
+    {
+        if (result.Length != logits.Length)
+            result = new float[logits.Length];
+        float max = TensorPrimitives.Max(logits);
+        double sum = 0;
+        foreach (float logit in logits)
+            sum += Math.Exp(logit - max);
+        TensorPrimitives.Subtract(logits, (float)(max + Math.Log(sum)), result);
+    }
+
+    private static double Divergence(float[] truth, float[] found)
+    {
+        double sum = 0;
+        for (int i = 0; i < truth.Length; i++)
+            sum += Math.Exp(truth[i]) * (truth[i] - found[i]);
+        return sum;
+    }
+
+    /// <summary>A policy's name and the options that differ from its defaults.</summary>
+    private static string Describe(RetrievalPolicy policy)
+    {
+        var own = JsonSerializer.SerializeToElement(policy, typeof(RetrievalPolicy));
+        var defaults = JsonSerializer.SerializeToElement(RetrievalPolicy.FromName(policy.Name), typeof(RetrievalPolicy));
+        IEnumerable<string> changed = own.EnumerateObject()
+            .Where(p => !JsonElement.DeepEquals(p.Value, defaults.GetProperty(p.Name))).Select(p => $"{p.Name} {p.Value}");
+        return string.Join(", ", [policy.Name, .. changed]);
+    }
+
+    private sealed record DivergenceResult(string Policy, double BytesPct, double MeanKl, double SameTop);
+}
