@@ -13,14 +13,39 @@ internal sealed class BudgetThreshold
     private const int LowestBits = (127 - 64) << 4;
 
     private readonly int[] _bins = new int[Bins];
+    private readonly double[] _sums = new double[Bins];
 
-    public void Clear() => Array.Clear(_bins);
+    public void Clear()
+    {
+        Array.Clear(_bins);
+        Array.Clear(_sums);
+    }
 
     /// <summary>Takes in a score; 0 and less never counts.</summary>
     public void Add(float score, int weight = 1)
     {
         if (score > 0)
             _bins[Bin(score)] += weight;
+    }
+
+    /// <summary>Takes in a score whose sum matters.</summary>
+    public void AddToSum(float score)
+    {
+        if (score > 0)
+            _sums[Bin(score)] += score;
+    }
+
+    /// <summary>Which scores to take so that those left over, all added by <see cref="AddToSum"/>, sum up to at most a limit.</summary>
+    public BudgetCut FindRest(double limit)
+    {
+        double left = 0;
+        for (int bin = 0; bin < Bins; bin++)
+        {
+            left += _sums[bin];
+            if (left > limit)
+                return new BudgetCut(LowerBound(bin), LowerBound(bin), 0);
+        }
+        return new BudgetCut(float.PositiveInfinity, float.PositiveInfinity, 0);
     }
 
     /// <summary>Which scores fill a budget.</summary>

@@ -42,13 +42,6 @@ public readonly unsafe struct AttentionPartial
         new Span<float>(LogSumExp, Heads).Fill(float.NegativeInfinity);
     }
 
-    /// <summary>ln(exp(a) + exp(b)); −∞ stands for an empty part.</summary>
-    public static float LogAdd(float a, float b)
-    {
-        float max = MathF.Max(a, b);
-        return float.IsNegativeInfinity(max) ? max : max + MathF.Log(MathF.Exp(a - max) + MathF.Exp(b - max));
-    }
-
     /// <summary>This becomes the attention over both parts, which must be disjoint.</summary>
     public void Merge(AttentionPartial other)
     {

@@ -10,9 +10,13 @@ namespace Retrieval.Index;
 /// </summary>
 public sealed unsafe class Cascade
 {
+    // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
+    private const float Highest = 40;
+
     private readonly BudgetThreshold _threshold = new();
     private readonly ListEstimate _estimate = new();
-    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [];
+    private readonly ErrorTarget _error = new();
+    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [], _variances = [];
     private int[] _opened = [], _openedStart = [], _chosen = [], _chosenList = [];
     private ushort[] _sums = [];
     private byte[] _tables = [];
@@ -24,23 +28,30 @@ public sealed unsafe class Cascade
     /// <summary>Attention of one token's queries.</summary>
     /// <param name="rows">The packed rows of each segment of the index.</param>
     /// <param name="queries">[group, dim], scaled so that a dot product is a logit.</param>
-    /// <param name="resident">[group], log-sum-exp of what is attended to anyway; −∞ if nothing is. Decides what is worth reading.</param>
+    /// <param name="resident">What is attended to anyway: it decides what else is worth reading.</param>
     /// <param name="output">[group, dim]: the attention over all rows of the index.</param>
     /// <param name="logSumExp">[group]</param>
     public void Run(
-        IvfPqIndex index, ReadOnlySpan<PackedRows> rows, ReadOnlySpan<float> queries, ReadOnlySpan<float> resident, CascadeBudget budget, float* output, float* logSumExp)
+        IvfPqIndex index, ReadOnlySpan<PackedRows> rows, ReadOnlySpan<float> queries, in ResidentAttention resident, CascadeBudget budget, float* output, float* logSumExp)
     {
         _dim = index.Codec.Dim;
         _group = queries.Length / _dim;
         float* total = stackalloc float[_group];
-        ScoreLists(index, queries);
-        Normalise(resident, total);
-        OpenLists(index, budget.Opened);
+        bool targeted = budget.MaxError > 0;
+        ScoreLists(index, queries, targeted);
+        Normalise(resident.LogSumExp, total);
+        if (targeted)
+            AimLists(index, resident, budget.MaxError, total, output, logSumExp);
+        OpenLists(index, targeted ? null : budget.Opened);
         ScanCodes(index, total);
-        ChooseRows(budget.Keys);
+        if (targeted)
+            _error.ScoreCodes(index.Codec, _weights, _stride, _groupWeights.AsSpan(0, _stride));
+        ChooseRows(targeted ? null : budget.Keys);
         int keysRead = _chosenCount;
         ReadKeys(index, rows, queries, total);
-        KeepRows(budget.Values);
+        if (targeted)
+            AimRows(index.Codec);
+        KeepRows(targeted ? null : budget.Values);
         fixed (float* x = _x)
         {
             _estimate.Begin(index.Codec, x, _group, output);
@@ -55,7 +66,7 @@ public sealed unsafe class Cascade
     }
 
     /// <summary>Logits and masses of all lists; segments lie one after another.</summary>
-    private void ScoreLists(IvfPqIndex index, ReadOnlySpan<float> queries)
+    private void ScoreLists(IvfPqIndex index, ReadOnlySpan<float> queries, bool withVariances)
     {
         _lists = 0;
         foreach (IvfPqSegment segment in index.Segments)
@@ -65,13 +76,15 @@ public sealed unsafe class Cascade
         Grow(ref _logits, _group * _lists);
         Grow(ref _mass, _group * _lists);
         Grow(ref _listScores, _lists);
-        fixed (float* x = _x, scratch = _scratch, logits = _logits, mass = _mass)
+        if (withVariances)
+            Grow(ref _variances, _group * _lists);
+        fixed (float* x = _x, scratch = _scratch, logits = _logits, mass = _mass, variances = withVariances ? _variances : null)
         {
             index.Codec.Transform(queries, x);
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, _lists);
+                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, variances == null ? null : variances + first, _lists);
                 first += segment.PaddedLists;
             }
         }
@@ -97,16 +110,37 @@ public sealed unsafe class Cascade
         }
     }
 
+    /// <summary>Scores of lists become what each adds to the expected squared error while it is not opened.</summary>
+    private void AimLists(IvfPqIndex index, in ResidentAttention resident, float target, float* total, float* output, float* logSumExp)
+    {
+        fixed (float* x = _x)
+        {
+            _estimate.Begin(index.Codec, x, _group, output);
+            _estimate.AddLists(index, _mass, _lists, []);
+            _estimate.Finish(total, logSumExp);
+            _error.Begin(index.Codec, target, x, resident, new Span<float>(output, _group * _dim), new ReadOnlySpan<float>(logSumExp, _group));
+        }
+        _error.ScoreLists(index, _mass.AsSpan(0, _group * _lists), _variances.AsSpan(0, _group * _lists), _listScores.AsSpan(0, _lists));
+    }
+
+    /// <summary>Scores of the chosen rows become what each adds to the expected squared error while its value is not read.</summary>
+    private void AimRows(IvfPqCodec codec)
+    {
+        for (int i = 0; i < _chosenCount; i++)
+            _groupWeights[_chosen[i]] = _error.ScoreKey(codec, _weights, _stride, _chosen[i]);
+    }
+
     /// <summary>Chooses the lists of largest score; their numbers, ascending, and the places of their rows in the scratch memory.</summary>
-    private void OpenLists(IvfPqIndex index, int budget)
+    /// <param name="budget">Rows to open; null: what the error target wants.</param>
+    private void OpenLists(IvfPqIndex index, int? budget)
     {
         Grow(ref _opened, _lists);
         Grow(ref _openedStart, _lists + 1);
         _threshold.Clear();
         var cursor = new SegmentCursor(index);
         while (cursor.Next())
-            _threshold.Add(_listScores[cursor.Number], cursor.Rows);
-        BudgetCut cut = _threshold.Find(budget);
+            Weigh(_listScores[cursor.Number], budget, cursor.Rows);
+        BudgetCut cut = Cut(budget, _error.ListLimit);
         _openedCount = _stride = 0;
         cursor = new SegmentCursor(index);
         while (cursor.Next())
@@ -133,7 +167,7 @@ public sealed unsafe class Cascade
         fixed (float* x = _x, weights = _weights, groupWeights = _groupWeights)
         fixed (byte* tables = _tables)
         {
-            CodeTables.Build(codec, x, _group, tables, offset, scale);
+            CodeTables.Build(codec, x, _group, MathF.Log(Math.Max(_stride, 1)), tables, offset, scale);
             for (int i = 0; i < _openedCount; i++)
             {
                 cursor.MoveTo(_opened[i]);
@@ -157,15 +191,15 @@ public sealed unsafe class Cascade
         }
     }
 
-    /// <summary>Chooses the rows of largest weight, summed over the group.</summary>
-    private void ChooseRows(int budget)
+    /// <summary>Chooses the rows of largest score.</summary>
+    private void ChooseRows(int? budget)
     {
-        Grow(ref _chosen, Math.Min(budget, _stride));
-        Grow(ref _chosenList, Math.Min(budget, _stride));
+        Grow(ref _chosen, Math.Min(budget ?? _stride, _stride));
+        Grow(ref _chosenList, Math.Min(budget ?? _stride, _stride));
         _threshold.Clear();
         for (int at = 0; at < _stride; at++)
-            _threshold.Add(_groupWeights[at]);
-        BudgetCut cut = _threshold.Find(budget);
+            Weigh(_groupWeights[at], budget);
+        BudgetCut cut = Cut(budget, _error.CodeLimit);
         _chosenCount = 0;
         for (int i = 0; i < _openedCount; i++)
         {
@@ -182,7 +216,9 @@ public sealed unsafe class Cascade
     /// <summary>Exact weights of the chosen rows replace those of their codes, also in the lists' masses.</summary>
     private void ReadKeys(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, ReadOnlySpan<float> queries, float* total)
     {
-        Grow(ref _keyLogits, _group * PackedRows.TileRows);
+        // Whole tiles: a tile's logits may end beyond the last row.
+        int stride = (_chosenCount + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
+        Grow(ref _keyLogits, _group * stride);
         Grow(ref _tile, PackedRows.TileRows * _dim);
         var cursor = new SegmentCursor(index);
         fixed (float* tile = _tile, query = queries, logits = _keyLogits)
@@ -196,37 +232,58 @@ public sealed unsafe class Cascade
                     cursor.MoveTo(_opened[list]);
                     rows[cursor.Index].ReadKey(cursor.FirstPlace + _chosen[first + i] - _openedStart[list], tile + i * _dim);
                 }
-                TileScores.Compute(tile, some, _dim, query, _group, logits, PackedRows.TileRows);
-                for (int g = 0; g < _group; g++)
-                {
-                    Span<float> exact = new(logits + g * PackedRows.TileRows, some);
-                    TensorPrimitives.Subtract(exact, total[g], exact);
-                    TensorPrimitives.Min(exact, 80, exact);
-                    TensorPrimitives.Exp(exact, exact);
-                    for (int i = 0; i < some; i++)
-                        Replace(g, _chosen[first + i], _opened[_chosenList[first + i]], exact[i]);
-                }
+                TileScores.Compute(tile, some, _dim, query, _group, logits + first, stride);
             }
+        }
+        for (int g = 0; g < _group && _chosenCount > 0; g++)
+            Replace(g, _keyLogits.AsSpan(g * stride, _chosenCount), ref total[g]);
+        SumChosenLists();
+    }
+
+    /// <summary>Logits of one query for the chosen rows become their weights.</summary>
+    private void Replace(int g, Span<float> exact, ref float total)
+    {
+        float excess = TensorPrimitives.Max<float>(exact) - total - Highest;
+        if (excess > 0)
+        {
+            // Lists and codes have missed what holds nearly all the attention: everything else is small beside it.
+            TensorPrimitives.Multiply(_mass.AsSpan(g * _lists, _lists), MathF.Exp(-excess), _mass.AsSpan(g * _lists, _lists));
+            TensorPrimitives.Multiply(_weights.AsSpan(g * _stride, _stride), MathF.Exp(-excess), _weights.AsSpan(g * _stride, _stride));
+            total += excess;
+        }
+        TensorPrimitives.Subtract(exact, total, exact);
+        TensorPrimitives.Exp(exact, exact);
+        for (int i = 0; i < exact.Length; i++)
+        {
+            int at = _chosen[i];
+            _groupWeights[at] = g == 0 ? exact[i] : _groupWeights[at] + exact[i];
+            _weights[g * _stride + at] = exact[i];
         }
     }
 
-    private void Replace(int g, int at, int list, float weight)
+    /// <summary>Masses of the lists of chosen rows, summed anew: a code that misled badly would leave its rounding error if it were subtracted.</summary>
+    private void SumChosenLists()
     {
-        ref float estimate = ref _weights[g * _stride + at];
-        _mass[g * _lists + list] += weight - estimate;
-        _groupWeights[at] += weight - estimate;
-        estimate = weight;
+        for (int i = 0; i < _chosenCount; i++)
+        {
+            int list = _chosenList[i];
+            if (i > 0 && _chosenList[i - 1] == list)
+                continue;
+            int start = _openedStart[list], count = _openedStart[list + 1] - start;
+            for (int g = 0; g < _group; g++)
+                _mass[g * _lists + _opened[list]] = TensorPrimitives.Sum<float>(_weights.AsSpan(g * _stride + start, count));
+        }
     }
 
     /// <summary>Keeps those of the chosen rows whose values are worth reading.</summary>
-    private void KeepRows(int budget)
+    private void KeepRows(int? budget)
     {
         if (budget >= _chosenCount)
             return;
         _threshold.Clear();
         for (int i = 0; i < _chosenCount; i++)
-            _threshold.Add(_groupWeights[_chosen[i]]);
-        BudgetCut cut = _threshold.Find(budget);
+            Weigh(_groupWeights[_chosen[i]], budget);
+        BudgetCut cut = Cut(budget, _error.KeyLimit);
         int kept = 0;
         for (int i = 0; i < _chosenCount; i++)
         {
@@ -237,6 +294,16 @@ public sealed unsafe class Cascade
         }
         _chosenCount = kept;
     }
+
+    private void Weigh(float score, int? budget, int weight = 1)
+    {
+        if (budget is null)
+            _threshold.AddToSum(score);
+        else
+            _threshold.Add(score, weight);
+    }
+
+    private BudgetCut Cut(int? budget, double limit) => budget is { } most ? _threshold.Find(most) : _threshold.FindRest(limit);
 
     private static void Grow<T>(ref T[] array, int length)
     {

@@ -4,7 +4,11 @@ namespace Retrieval.Index;
 /// <param name="Opened">Rows in the lists whose codes are read.</param>
 /// <param name="Keys">Rows whose keys are read.</param>
 /// <param name="Values">Rows whose values are read.</param>
-public readonly record struct CascadeBudget(int Opened, int Keys, int Values);
+public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
+{
+    /// <summary>If above 0: read instead whatever keeps the expected relative error of each head's output below this.</summary>
+    public float MaxError { get; init; }
+}
 
 /// <summary>What a cascade read, in bytes.</summary>
 public readonly record struct CascadeBytes(long Lists, long Codes, long Keys, long Values)

@@ -7,17 +7,18 @@ internal static unsafe class CodeTables
 {
     /// <summary>Builds the tables of a group.</summary>
     /// <param name="x">[group, dim], in the codec's coordinates.</param>
+    /// <param name="logCount">Natural logarithm of the number of rows whose codes are read.</param>
     /// <param name="tables">[group, TableBytes]</param>
-    /// <param name="offset">[group]: logit of a code = offset + scale · sum; half the variance of what codes lose is included.</param>
+    /// <param name="offset">[group]: logit of a code = offset + scale · sum; what <see cref="ListScores.Gain"/> says of what codes lose is included.</param>
     /// <param name="scale">[group]</param>
-    public static void Build(IvfPqCodec codec, float* x, int group, byte* tables, float* offset, float* scale)
+    public static void Build(IvfPqCodec codec, float* x, int group, float logCount, byte* tables, float* offset, float* scale)
     {
         ProductQuantizer quantizer = codec.Quantizer;
         int dim = codec.Dim, subspaces = quantizer.Subspaces, pairs = subspaces / 2;
         float* entries = stackalloc float[subspaces * ProductQuantizer.Centroids];
         for (int g = 0; g < group; g++, x += dim, tables += CodeScan.TableBytes(pairs))
         {
-            float range = 0, noise = 0;
+            float range = 0;
             offset[g] = 0;
             for (int s = 0; s < subspaces; s++)
             {
@@ -38,9 +39,7 @@ internal static unsafe class CodeTables
                 offset[g] += low;
                 range = MathF.Max(range, high - low);
             }
-            for (int i = 0; i < dim; i++)
-                noise += x[i] * x[i] * codec.CodeNoise[i];
-            offset[g] += noise / 2;
+            offset[g] += ListScores.Gain(codec.Noise(x), logCount);
             scale[g] = range / 255;
             float inverse = range > 0 ? 255 / range : 0;
             for (int s = 0; s < subspaces; s++)

@@ -13,7 +13,7 @@ internal sealed class IvfPqCodec
     /// <summary>Groups of axes whose variance a list keeps apart.</summary>
     public const int Bands = 8;
 
-    private IvfPqCodec(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, float[] valueCovariance)
+    private IvfPqCodec(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, ValueStatistics values)
     {
         Dim = dim;
         KeyTransform = keyTransform;
@@ -21,7 +21,9 @@ internal sealed class IvfPqCodec
         Variances = variances;
         Quantizer = quantizer;
         CodeNoise = codeNoise;
-        ValueCovariance = valueCovariance;
+        ValueCovariance = values.Covariance;
+        ValueSpread = values.Spread;
+        ValueVariance = values.Variance;
         BandStarts = ChooseBands(variances);
     }
 
@@ -43,6 +45,12 @@ internal sealed class IvfPqCodec
 
     /// <summary>Cov(key, value) inside lists, [dim, dim], the key's axis first.</summary>
     public float[] ValueCovariance { get; }
+
+    /// <summary>Mean squared distance of a value from its list's mean.</summary>
+    public float ValueSpread { get; }
+
+    /// <summary>Mean squared distance of a value from the mean of all.</summary>
+    public float ValueVariance { get; }
 
     /// <summary>First axis of each band and, last, Dim: bands of about equal energy.</summary>
     public int[] BandStarts { get; }
@@ -75,11 +83,21 @@ internal sealed class IvfPqCodec
         for (int i = 0; i < dim; i++)
             variances[i] = Math.Max(variances[i], 0);
         ProductQuantizer quantizer = ProductQuantizer.Train(sample, count, dim, variances, options.Subspaces(dim));
-        return new IvfPqCodec(dim, keys, queries, [.. variances.Select(v => (float)v)], quantizer, Noise(quantizer, sample, count, dim), ListValueEncoder.Covariance(segments, values));
+        return new IvfPqCodec(dim, keys, queries, [.. variances.Select(v => (float)v)], quantizer, Noise(quantizer, sample, count, dim), ValueStatistics.Of(segments, values));
     }
 
-    public static IvfPqCodec FromParts(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, float[] valueCovariance)
-        => new(dim, keyTransform, queryTransform, variances, quantizer, codeNoise, valueCovariance);
+    public static IvfPqCodec FromParts(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, ValueStatistics values)
+        => new(dim, keyTransform, queryTransform, variances, quantizer, codeNoise, values);
+
+    /// <summary>Variance of what the codes lose of a query's logits.</summary>
+    /// <param name="x">[dim]</param>
+    public unsafe float Noise(float* x)
+    {
+        float sum = 0;
+        for (int i = 0; i < Dim; i++)
+            sum += x[i] * x[i] * CodeNoise[i];
+        return sum;
+    }
 
     /// <summary>Bytes of matrices and codebooks.</summary>
     public long Bytes => sizeof(float) * (3L * Dim * Dim + ProductQuantizer.Centroids * Dim + 2 * Dim);

@@ -50,7 +50,7 @@ internal sealed unsafe class ListEstimate
     /// <param name="mass">[group, lists]</param>
     public void AddRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, ChosenRows chosen, float[] mass, int lists)
     {
-        float* factor = stackalloc float[_group];
+        float* sum = stackalloc float[_group], lent = stackalloc float[_group];
         var cursor = new SegmentCursor(index);
         for (int first = 0, end; first < chosen.Count; first = end)
         {
@@ -67,15 +67,19 @@ internal sealed unsafe class ListEstimate
                     read += chosen.Weight(g, i);
                 ref float rest = ref mass[g * lists + list];
                 rest = all ? 0 : MathF.Max(rest - read, 0);
-                factor[g] = read > 0 ? 1 + share * rest / read : 1;
-                if (read > 0)
-                    rest *= 1 - share;
+                sum[g] = MathF.Max(read, float.Epsilon);
+                lent[g] = read > 0 ? share * rest : 0;
+                rest -= lent[g];
             }
             for (int i = first; i < end; i++)
             {
                 rows[cursor.Index].ReadValue(cursor.FirstPlace + chosen.RowOfList(i), ref _tile[_filled * _dim]);
                 for (int g = 0; g < _group; g++)
-                    _sum[g] += _tileWeights[g * PackedRows.TileRows + _filled] = factor[g] * chosen.Weight(g, i);
+                {
+                    // Not weight · (1 + lent / sum): weights far below 1 would overflow it.
+                    float weight = chosen.Weight(g, i);
+                    _sum[g] += _tileWeights[g * PackedRows.TileRows + _filled] = weight + lent[g] * (weight / sum[g]);
+                }
                 Advance();
             }
         }

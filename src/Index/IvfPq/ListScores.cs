@@ -14,8 +14,9 @@ internal static unsafe class ListScores
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="scratch">[group, dim + bands]</param>
     /// <param name="logits">[group, stride]: x · centre.</param>
+    /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
     /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
-    public static void Compute(IvfPqSegment segment, IvfPqCodec codec, float* x, int group, float* scratch, float* logits, float* mass, int stride)
+    public static void Compute(IvfPqSegment segment, IvfPqCodec codec, float* x, int group, float* scratch, float* logits, float* mass, float* variances, int stride)
     {
         int dim = codec.Dim, padded = segment.PaddedLists;
         float* offset = stackalloc float[group];
@@ -40,12 +41,18 @@ internal static unsafe class ListScores
             }
         }
         ByteColumns.Multiply((sbyte*)segment.Spread.Pointer, padded, IvfPqCodec.Bands, scratch, group, mass, stride, padded);
+        for (int g = 0; variances != null && g < group; g++)
+            new ReadOnlySpan<float>(mass + (long)g * stride, padded).CopyTo(new Span<float>(variances + (long)g * stride, padded));
         fixed (float* logCounts = segment.LogCounts)
         {
             for (int g = 0; g < group; g++)
                 Mass(logits + (long)g * stride, offset[g], logCounts, mass + (long)g * stride, padded);
         }
     }
+
+    /// <summary>ln of the mean of exp(logit − mean logit) over exp(<paramref name="logCount"/>) rows of normal logits; see <see cref="Mass"/>.</summary>
+    public static float Gain(float variance, float logCount)
+        => variance < 2 * logCount ? variance / 2 : MathF.Sqrt(2 * logCount * variance) - logCount;
 
     /// <summary>
     /// ln E Σ exp(logit) over n rows of normal logits: ln n + mean + σ²/2. Beyond σ² = 2 ln n a sum of n terms is its largest term

@@ -2,7 +2,7 @@ using System.Numerics.Tensors;
 
 namespace Retrieval.Index;
 
-/// <summary>Means of the lists' values, and how values vary with keys inside lists.</summary>
+/// <summary>Means of the lists' values.</summary>
 internal static unsafe class ListValueEncoder
 {
     public static ListValues Encode(IKeyRows values, int first, ushort[] order, int[] starts)
@@ -21,37 +21,7 @@ internal static unsafe class ListValueEncoder
         return new ListValues { Means = means, MeanScale = scale };
     }
 
-    /// <summary>
-    /// Cov(key, value) inside lists, in the coordinates of the keys, [dim, dim] with the key's axis first: among rows weighted by
-    /// exp(x · y) with jointly normal y and v, the mean value is shifted by xᵀ Cov(y, v).
-    /// </summary>
-    public static float[] Covariance(IReadOnlyList<ClusteredRows> segments, IKeyRows values)
-    {
-        int dim = values.Dim;
-        var sum = new float[dim * dim];
-        float[] mean = new float[dim], key = new float[dim], value = new float[dim];
-        long rows = segments.Sum(segment => (long)segment.Count);
-        foreach (ClusteredRows segment in segments)
-        {
-            float[] all = Read(values, segment.First, segment.Count);
-            (ushort[] order, int[] starts) = segment.Sort();
-            for (int list = 0; list < starts.Length - 1; list++)
-            {
-                Span<ushort> members = order.AsSpan(starts[list]..starts[list + 1]);
-                Mean(all, members, mean);
-                foreach (ushort row in members)
-                {
-                    TensorPrimitives.Subtract(segment.Row(row), segment.Centroid(segment.Assignment[row]), key);
-                    TensorPrimitives.Subtract(all.AsSpan(row * dim, dim), mean, value);
-                    for (int i = 0; i < dim; i++)
-                        TensorPrimitives.MultiplyAdd(value, key[i] / rows, sum.AsSpan(i * dim, dim), sum.AsSpan(i * dim, dim));
-                }
-            }
-        }
-        return sum;
-    }
-
-    private static float[] Read(IKeyRows values, int first, int count)
+    internal static float[] Read(IKeyRows values, int first, int count)
     {
         var rows = new float[count * values.Dim];
         fixed (float* target = rows)
@@ -59,7 +29,7 @@ internal static unsafe class ListValueEncoder
         return rows;
     }
 
-    private static void Mean(float[] rows, ReadOnlySpan<ushort> members, float[] mean)
+    internal static void Mean(float[] rows, ReadOnlySpan<ushort> members, float[] mean)
     {
         Array.Clear(mean);
         foreach (ushort row in members)

@@ -5,8 +5,8 @@ namespace Retrieval.Index.Kernels;
 /// <summary>Attention weights of the rows of a list from the sums that <see cref="CodeScan"/> made of their codes.</summary>
 public static unsafe class CodeWeights
 {
-    // exp(80) leaves room for sums; a weight relative to the whole attention is near 1 at most unless a code misleads.
-    private const float Highest = 80;
+    // A weight relative to the whole attention is near 1 at most unless a code misleads; exp(40) leaves room for sums of squares.
+    private const float Highest = 40;
 
     /// <summary>Reference. As <see cref="Compute"/>.</summary>
     public static void ComputeReference(

@@ -24,16 +24,12 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
     private readonly ModelConfig _config;
     private readonly KvTransfer _transfer;
     private readonly StoreAttention _far;
-    private readonly NativeTensor _partials;
-    private readonly int _partialFloats;
 
     public DeviceDecoderAttention(ModelConfig config, torch.Device device, WorkerPool workers)
     {
         _config = config;
         _transfer = new KvTransfer(new KvLayout(config.Layers, config.KvHeads, config.HeadDim), device);
         _far = new StoreAttention(config, workers);
-        _partialFloats = AttentionPartial.Floats(config.Group, config.HeadDim);
-        _partials = new NativeTensor((long)config.KvHeads * _partialFloats * sizeof(float));
     }
 
     public long DeviceBytes => _transfer.DeviceBytes;
@@ -72,16 +68,14 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         state.LayerStepped(layer, position + 1);
         torch.Tensor scaled = query.View().view(_config.KvHeads, _config.Group, _config.HeadDim) * (1 / MathF.Sqrt(_config.HeadDim));
         (torch.Tensor resident, torch.Tensor logSumExp) = AttendResident(state.Window(layer), scaled);
-        if (AttendFar(state, layer, position + 1, scaled, logSumExp))
-            resident = MergeFar(resident, logSumExp);
-        output.View().view(_config.KvHeads, -1).copy_(resident.view(_config.KvHeads, -1));
+        torch.Tensor attended = AttendFar(state, layer, position + 1, scaled, resident, logSumExp) ?? resident;
+        output.View().view(_config.KvHeads, -1).copy_(attended.view(_config.KvHeads, -1));
     }
 
     public void Dispose()
     {
         _transfer.Dispose();
         _far.Dispose();
-        _partials.Dispose();
     }
 
     /// <summary>New rows into store and window.</summary>
@@ -107,22 +101,27 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         return (logits.sub_(logSumExp).exp_().bmm(window.Values().to(torch.ScalarType.Float32)), logSumExp);
     }
 
-    /// <summary>Attention over the far rows on the host: those that the selector does not speak for, then those that it chooses.</summary>
-    /// <returns>False if sinks and window are all there is to read.</returns>
-    private bool AttendFar(SequenceState state, int layer, int length, torch.Tensor scaledQuery, torch.Tensor logSumExp)
+    /// <summary>
+    /// Attention over the far rows on the host, which takes over what the device has attended to: those that the selector does not
+    /// speak for, then those that it chooses.
+    /// </summary>
+    /// <returns>[kvHeads, group * headDim] on the host; null: sinks and window are all there is to read.</returns>
+    private torch.Tensor? AttendFar(SequenceState state, int layer, int length, torch.Tensor scaledQuery, torch.Tensor resident, torch.Tensor logSumExp)
     {
         int farEnd = state.FarEnd(length), sinks = state.Policy.Sinks;
         if (state.Selector(layer) is not { } selector || farEnd <= sinks || farEnd > length)
-            return false;
+            return null;
         int searchedEnd = state.SearchedEnd(layer, length);
         _far.Begin();
         NativeTensor.Borrow(_far.ScaledQuery, torch.ScalarType.Float32, _config.KvHeads, _config.Group, _config.HeadDim).copy_(scaledQuery);
-        NativeTensor.Borrow(_far.Resident, torch.ScalarType.Float32, _config.KvHeads, _config.Group, 1).copy_(logSumExp);
+        // One copy brings outputs and log-sum-exps of all heads in the order in which an AttentionPartial has them.
+        torch.Tensor attended = NativeTensor.Borrow(_far.Attended, torch.ScalarType.Float32, _config.KvHeads, AttentionPartial.Floats(_config.Group, _config.HeadDim));
+        attended.copy_(torch.cat([resident.view(_config.KvHeads, -1), logSumExp.view(_config.KvHeads, -1)], 1));
         _far.Add(searchedEnd, farEnd);
         _far.Attend(state.Store, layer);
         if (searchedEnd > sinks)
             _far.AttendSelected(selector, state.Store, layer);
-        return true;
+        return attended.narrow(1, 0, _config.Group * _config.HeadDim).contiguous();
     }
 
     /// <summary>Brings a chunk's queries to the host, as many as are looked at there.</summary>
@@ -133,19 +132,5 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
         using torch.Tensor host = query.View().to(torch.CPU).contiguous();
         fixed (float* data = host.data<float>().ToArray())
             state.Observe(layer, data, query.Count);
-    }
-
-    /// <summary>The merge of the device's part and the host's.</summary>
-    private torch.Tensor MergeFar(torch.Tensor resident, torch.Tensor logSumExp)
-    {
-        // One copy brings outputs and log-sum-exps of all heads in the order in which an AttentionPartial has them.
-        torch.Tensor partials = _partials.View(torch.ScalarType.Float32, _config.KvHeads, _partialFloats);
-        partials.copy_(torch.cat([resident.view(_config.KvHeads, -1), logSumExp.view(_config.KvHeads, -1)], 1));
-        for (int head = 0; head < _config.KvHeads; head++)
-        {
-            if (_far.Merged(head) is { } far)
-                new AttentionPartial((float*)_partials.Data + (long)head * _partialFloats, _config.Group, _config.HeadDim).Merge(far);
-        }
-        return partials.narrow(1, 0, _config.Group * _config.HeadDim).contiguous();
     }
 }

@@ -41,8 +41,7 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
         int groupFloats = config.Group * config.HeadDim;
         for (int head = 0; head < config.KvHeads; head++)
         {
-            float* attended = _rows.Merged(head)!.Value.Output;
-            new ReadOnlySpan<float>(attended, groupFloats).CopyTo(new Span<float>(output.Data + head * groupFloats, groupFloats));
+            new ReadOnlySpan<float>(_rows.AttendedBy(head).Output, groupFloats).CopyTo(new Span<float>(output.Data + head * groupFloats, groupFloats));
         }
     }
 

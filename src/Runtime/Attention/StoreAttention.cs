@@ -7,9 +7,9 @@ using Retrieval.Runtime.Policies;
 namespace Retrieval.Runtime.Attention;
 
 /// <summary>
-/// Attention of one token over rows of the host's store: the rows are cut into pieces for the workers, and the partials
-/// of each KV head merged. One step is <see cref="Begin"/>, <see cref="Add"/> and <see cref="Attend"/> for rows that are read
-/// anyway, then <see cref="AttendSelected"/>, which knows their log-sum-exp, and <see cref="Merged"/> for every head.
+/// Attention of one token over rows of the host's store: the rows are cut into pieces for the workers, and each KV head's
+/// pieces merged into what it has attended to so far. One step is <see cref="Begin"/>, <see cref="Add"/> and
+/// <see cref="Attend"/> for rows that are read anyway, then <see cref="AttendSelected"/>, which knows what those gave.
 /// </summary>
 internal sealed unsafe class StoreAttention : IDisposable
 {
@@ -21,7 +21,7 @@ internal sealed unsafe class StoreAttention : IDisposable
     private readonly Selection _selection;
     private readonly int _partialFloats;
     private Piece[] _pieces = new Piece[64];
-    private int _pieceCount, _attended;
+    private int _pieceCount;
     private float* _partials;
     private int _partialCapacity;
 
@@ -31,7 +31,7 @@ internal sealed unsafe class StoreAttention : IDisposable
         _workers = workers;
         _selection = new Selection(config.KvHeads, config.Group, config.HeadDim);
         ScaledQuery = (float*)NativeMemory.AlignedAlloc((nuint)(config.Heads * config.HeadDim * sizeof(float)), 64);
-        Resident = (float*)NativeMemory.AlignedAlloc((nuint)(config.Heads * sizeof(float)), 64);
+        Attended = (float*)NativeMemory.AlignedAlloc((nuint)(config.KvHeads * AttendedFloats * sizeof(float)), 64);
         // Whole cache lines, so that two workers never write to the same one.
         _partialFloats = (AttentionPartial.Floats(config.Group, config.HeadDim) + 15) / 16 * 16;
     }
@@ -39,14 +39,21 @@ internal sealed unsafe class StoreAttention : IDisposable
     /// <summary>[heads, headDim], the query scaled by 1/√headDim; filled by the caller before it asks for rows.</summary>
     public float* ScaledQuery { get; }
 
-    /// <summary>[heads], log-sum-exp of what was attended to elsewhere; the caller fills it with −∞ if that is nothing.</summary>
-    public float* Resident { get; }
+    /// <summary>
+    /// What each KV head has attended to: a partial a head, one after another. Empty after <see cref="Begin"/>; the caller may put in
+    /// what was attended to elsewhere.
+    /// </summary>
+    public float* Attended { get; }
+
+    private int AttendedFloats => AttentionPartial.Floats(_config.Group, _config.HeadDim);
+
+    /// <summary>The partial of one KV head.</summary>
+    public AttentionPartial AttendedBy(int head) => new(Attended + (long)head * AttendedFloats, _config.Group, _config.HeadDim);
 
     public void Begin()
     {
-        _pieceCount = _attended = 0;
-        _selection.Clear();
-        new Span<float>(Resident, _config.Heads).Fill(float.NegativeInfinity);
+        for (int head = 0; head < _config.KvHeads; head++)
+            AttendedBy(head).Clear();
     }
 
     /// <summary>Rows [first, end) of every KV head.</summary>
@@ -64,27 +71,25 @@ internal sealed unsafe class StoreAttention : IDisposable
     public void Attend(KvStore store, int layer)
     {
         Piece[] pieces = _pieces;
-        int first = _attended;
-        _workers.For(_pieceCount - first, 1, (_, begin, end) =>
+        _workers.For(_pieceCount, 1, (_, begin, end) =>
         {
-            for (int i = first + begin; i < first + end; i++)
+            for (int i = begin; i < end; i++)
                 AttendPiece(store, layer, pieces[i], Partial(i));
         });
-        _attended = _pieceCount;
+        for (int i = 0; i < _pieceCount; i++)
+            AttendedBy(pieces[i].Head).Merge(Partial(i));
+        _pieceCount = 0;
     }
 
     /// <summary>Asks the layer's selector for far rows, attends to those that it names and takes its estimate of the others.</summary>
     public void AttendSelected(ITokenSelector selector, KvStore store, int layer)
     {
-        for (int i = 0; i < _pieceCount; i++)
-        {
-            float* resident = Resident + _pieces[i].Head * _config.Group;
-            for (int g = 0; g < _config.Group; g++)
-                resident[g] = AttentionPartial.LogAdd(resident[g], Partial(i).LogSumExp[g]);
-        }
-        selector.Select(new DecodeQuery((nint)ScaledQuery, (nint)Resident, _config.HeadDim, _config.Group), _selection);
+        _selection.Clear();
+        selector.Select(new DecodeQuery((nint)ScaledQuery, (nint)Attended, _config.HeadDim, _config.Group), _selection);
         for (int head = 0; head < _config.KvHeads; head++)
         {
+            if (_selection.Estimate(head) is { } estimate)
+                AttendedBy(head).Merge(estimate);
             int count = _selection.Rows(head).Length;
             int size = PieceSize(count);
             for (int first = 0; first < count; first += size)
@@ -93,26 +98,10 @@ internal sealed unsafe class StoreAttention : IDisposable
         Attend(store, layer);
     }
 
-    /// <summary>The partial over all rows of a KV head; null: it had none. Once for each head, valid until <see cref="Begin"/>.</summary>
-    public AttentionPartial? Merged(int head)
-    {
-        AttentionPartial? merged = _selection.Estimate(head);
-        for (int i = 0; i < _pieceCount; i++)
-        {
-            if (_pieces[i].Head != head)
-                continue;
-            if (merged is { } sum)
-                sum.Merge(Partial(i));
-            else
-                merged = Partial(i);
-        }
-        return merged;
-    }
-
     public void Dispose()
     {
         NativeMemory.AlignedFree(ScaledQuery);
-        NativeMemory.AlignedFree(Resident);
+        NativeMemory.AlignedFree(Attended);
         NativeMemory.AlignedFree(_partials);
         _partials = null;
     }
@@ -128,7 +117,6 @@ internal sealed unsafe class StoreAttention : IDisposable
         if (_pieceCount <= _partialCapacity)
             return;
         _partialCapacity = _pieces.Length;
-        // Partials of pieces that were attended to already stay valid.
         _partials = (float*)NativeMemory.AlignedRealloc(_partials, (nuint)((long)_partialCapacity * _partialFloats * sizeof(float)), 64);
     }
 

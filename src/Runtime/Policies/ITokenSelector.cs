@@ -47,12 +47,12 @@ internal sealed record LayerContext(KvStore Store, int Layer, int Group, int Sin
 
 /// <summary>The queries of one token.</summary>
 /// <param name="Queries">[heads, headDim], after RoPE, scaled by 1/√headDim, so that a dot product with a stored key is a logit.</param>
-/// <param name="Resident">[heads], log-sum-exp of what the token attends to anyway.</param>
-internal readonly unsafe record struct DecodeQuery(nint Queries, nint Resident, int HeadDim, int Group)
+/// <param name="Attended">[kvHeads] partials: what the token attends to anyway.</param>
+internal readonly unsafe record struct DecodeQuery(nint Queries, nint Attended, int HeadDim, int Group)
 {
     /// <summary>Queries of one KV head's group, [group, headDim].</summary>
     public ReadOnlySpan<float> Of(int kvHead) => new((float*)Queries + (long)kvHead * Group * HeadDim, Group * HeadDim);
 
-    /// <summary>Log-sum-exp of the resident part for one KV head's group, [group].</summary>
-    public ReadOnlySpan<float> ResidentOf(int kvHead) => new((float*)Resident + (long)kvHead * Group, Group);
+    /// <summary>What one KV head's group attends to anyway.</summary>
+    public AttentionPartial AttendedBy(int kvHead) => new((float*)Attended + (long)kvHead * AttentionPartial.Floats(Group, HeadDim), Group, HeadDim);
 }

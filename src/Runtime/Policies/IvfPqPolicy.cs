@@ -39,6 +39,12 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Most tokens whose values are read; default 768.</summary>
     public int ValuesMost { get; init; } = 768;
 
+    /// <summary>
+    /// If above 0: the budgets adapt to each head and query so that the expected error of its output, |o − o_full| / |o_full|, stays
+    /// below this; the shares above then do not matter. Default 0: fixed budgets.
+    /// </summary>
+    public double MaxError { get; init; }
+
     [JsonIgnore]
     public override string Name => "ivf-pq";
 
@@ -54,11 +60,13 @@ public sealed record IvfPqPolicy : RetrievalPolicy
         Share(OpenShare, "codes");
         Share(KeyShare, "keys");
         Share(ValueShare, "values");
+        if (!(MaxError is >= 0 and < 1))
+            throw new InputException($"The error target is {MaxError}; it must be at least 0 (fixed budgets) and below 1, such as 0.02.");
     }
 
     /// <summary>What a step reads of so many indexed tokens, for each KV head.</summary>
     public CascadeBudget Budget(int rows)
-        => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
+        => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost)) { MaxError = (float)MaxError };
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 

@@ -127,7 +127,10 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             for (int head = begin; head < end; head++)
             {
                 AttentionPartial estimate = selection.ReserveEstimate(head);
-                _cascade.Run(_indexes[head]!, _packed[head], queries.Of(head), queries.ResidentOf(head), budget, estimate.Output, estimate.LogSumExp);
+                AttentionPartial attended = queries.AttendedBy(head);
+                var resident = new ResidentAttention(
+                    new ReadOnlySpan<float>(attended.Output, attended.Heads * attended.Dim), new ReadOnlySpan<float>(attended.LogSumExp, attended.Heads));
+                _cascade.Run(_indexes[head]!, _packed[head], queries.Of(head), resident, budget, estimate.Output, estimate.LogSumExp);
                 Interlocked.Add(ref _bytesRead, _cascade.Bytes.Total);
             }
         });

@@ -193,8 +193,8 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     private static void Select(ITokenSelector selector, Selection selection, float[] queries)
     {
         selection.Clear();
-        var resident = new float[KvHeads * Group];
-        fixed (float* data = queries, logSumExp = resident)
-            selector.Select(new DecodeQuery((nint)data, (nint)logSumExp, Dim, Group), selection);
+        var attended = new float[KvHeads * AttentionPartial.Floats(Group, Dim)];
+        fixed (float* data = queries, partials = attended)
+            selector.Select(new DecodeQuery((nint)data, (nint)partials, Dim, Group), selection);
     }
 }
