@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Retrieval.Offload;
 using Retrieval.Runtime;
 using Retrieval.Runtime.Policies;
 
@@ -10,6 +11,9 @@ internal static class FrontierScenario
 {
     // Each about the best split of its bytes between codes, keys and values.
     private const string Sweep = "3000,128,96;4000,256,128;8000,512,256;8000,1024,512;16000,1024,768;16000,2048,1024;24000,3072,1536;all,4096,2048";
+
+    private static readonly int[] OracleRows = [100, 256, 1024, 2048];
+    private static readonly double[] RetroInferShares = [0.018, 0.05, 0.1];
 
     public static Command Create()
     {
@@ -47,7 +51,11 @@ internal static class FrontierScenario
         return
         [
             new ResidentMethod(),
-            new OracleMethod([100, 256, 1024, 2048]),
+            new OracleMethod(OracleRows),
+            new OracleTailMethod(OracleRows),
+            new QuestMethod([1024, 2048, 4096]),
+            new RetroInferMethod(RowFormat.F16, RetroInferShares),
+            new RetroInferMethod(RowFormat.I8, RetroInferShares),
             .. lists.Select(rows => new IvfPqMethod(rows, rows == defaultLists ? [.. budgets, new IvfPqPoint(null)] : budgets)),
             .. lists.Contains(defaultLists) ? Array.Empty<IFrontierMethod>() : [new IvfPqMethod(defaultLists, [new IvfPqPoint(null)])],
         ];

@@ -79,11 +79,11 @@ internal sealed unsafe class QkvFile : IDisposable
         throw new InputException($"{path}: full attention differs from test_outputs by {worst:G3}, and {Agreement:G3} is allowed; the file is damaged or of another protocol.");
     }
 
-    /// <summary>A key of the far rows, numbered from 0.</summary>
-    public ReadOnlySpan<float> FarKey(int row) => _keys.AsSpan((Sinks + row) * Dim, Dim);
+    /// <summary>[FarCount, Dim]</summary>
+    public ReadOnlySpan<float> FarKeys => _keys.AsSpan(Sinks * Dim, FarCount * Dim);
 
-    /// <summary>A value of the far rows, numbered from 0.</summary>
-    public ReadOnlySpan<float> FarValue(int row) => _values.AsSpan((Sinks + row) * Dim, Dim);
+    /// <summary>[FarCount, Dim]</summary>
+    public ReadOnlySpan<float> FarValues => _values.AsSpan(Sinks * Dim, FarCount * Dim);
 
     /// <summary>A store of its own with all rows, which a method may pack.</summary>
     public KvStore CreateStore(RowFormat format)
