@@ -54,6 +54,6 @@ internal static class FrontierRun
             file.Queries[i].Errors(far.Partial, errors.AsSpan(i * file.Group, file.Group));
         }
         GC.KeepAlive(far);
-        return new FrontierResult(file.Name, name, 100.0 * bytes / file.Queries.Count / file.FarBytes, errors.Average(), FrontierResult.Quantile(errors, 0.95));
+        return new FrontierResult(file.Name, name, 100.0 * bytes / file.Queries.Count / file.FarBytes, errors);
     }
 }

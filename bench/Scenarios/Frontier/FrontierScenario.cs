@@ -38,7 +38,10 @@ internal static class FrontierScenario
             Console.Write(table);
             // What is kept is the whole comparison; a part of it would replace it.
             if (wanted.Length == 0 && parsed.GetResult(budgets)!.Implicit && parsed.GetResult(lists)!.Implicit)
+            {
                 ResultFiles.Write("frontier.md", table);
+                FrontierPlot.Save(results, [.. methods.SelectMany(m => m.Points)], Path.Combine(ResultFiles.Repository, "bench", "results", "frontier"));
+            }
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(results));
         });
