@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -11,13 +10,6 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
 {
     // 8 KB at 64 elements: a quarter of the first-level cache, which two hardware threads may share.
     private const int TileRows = 32;
-
-    // One buffer a thread serves all indexes: a model has hundreds of them, and they are searched one after another.
-    [ThreadStatic]
-    private static float[]? _threadScores;
-
-    [ThreadStatic]
-    private static float[]? _threadScratch;
 
     public int Count { get; private set; }
 
@@ -40,7 +32,7 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
         int dim = rows.Dim, group = queries.Length / dim, count = Count;
         if (count == 0 || k <= 0)
             return 0;
-        (float[] allScores, float[] scratch) = Buffers(group, count);
+        (float[] allScores, float[] scratch) = GroupWeights.Buffers(group, count);
         fixed (float* scores = allScores, query = queries)
         {
             float* tile = stackalloc float[TileRows * dim];
@@ -51,33 +43,7 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
                 TileScores.Compute(tile, tileRows, dim, query, group, scores + row, count);
             }
         }
-        for (int g = 0; g < group; g++)
-            SoftmaxInto(allScores.AsSpan(g * count, count), g == 0 ? default : allScores.AsSpan(0, count));
+        GroupWeights.Sum(allScores, group, count);
         return TopK.Select(allScores.AsSpan(0, count), scratch, k, first, hits);
-    }
-
-    private static (float[] Scores, float[] Scratch) Buffers(int group, int count)
-    {
-        if ((long)group * count > Array.MaxLength)
-            throw new InvalidOperationException($"Exact search of {count:N0} rows for {group:N0} queries needs more logits than an array holds ({Array.MaxLength:N0}).");
-        // Headroom, so that a growing context does not reallocate at every step.
-        int roomy = (int)Math.Min(Array.MaxLength / group, count + count / 4L + 1024);
-        if (_threadScores is null || _threadScores.Length < group * count)
-            _threadScores = new float[group * roomy];
-        if (_threadScratch is null || _threadScratch.Length < count)
-            _threadScratch = new float[roomy];
-        return (_threadScores, _threadScratch);
-    }
-
-    /// <summary>Logits to probabilities, in place, or added to <paramref name="sum"/> if there is one.</summary>
-    private static void SoftmaxInto(Span<float> logits, Span<float> sum)
-    {
-        TensorPrimitives.Subtract(logits, TensorPrimitives.Max<float>(logits), logits);
-        TensorPrimitives.Exp(logits, logits);
-        float scale = 1 / TensorPrimitives.Sum<float>(logits);
-        if (sum.IsEmpty)
-            TensorPrimitives.Multiply(logits, scale, logits);
-        else
-            TensorPrimitives.MultiplyAdd(logits, scale, sum, sum);
     }
 }

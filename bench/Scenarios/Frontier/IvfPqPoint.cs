@@ -1,0 +1,32 @@
+using System.Globalization;
+using Retrieval.Index;
+using Retrieval.Runtime;
+
+namespace Retrieval.Scenarios.Frontier;
+
+/// <summary>A budget of the cascade; null is the product's default for the number of rows.</summary>
+internal sealed record IvfPqPoint(CascadeBudget? Budget)
+{
+    private const string All = "all";
+
+    /// <summary>Budgets as the command line has them: O,K,V;O,K,V … in rows whose codes, keys and values are read; O may be "all".</summary>
+    public static IvfPqPoint[] Parse(string text) => [.. text.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(One)];
+
+    public FrontierPoint Describe(int rowsPerList)
+    {
+        if (Budget is not { } budget)
+            return new FrontierPoint("ivf-pq default", "ivf-pq default", "default");
+        string opened = budget.Opened == int.MaxValue ? All : $"{budget.Opened}";
+        string label = $"{opened},{budget.Keys},{budget.Values}";
+        return new FrontierPoint($"ivf-pq/{rowsPerList} {label}", $"ivf-pq, lists of {rowsPerList}", label);
+    }
+
+    private static IvfPqPoint One(string text)
+    {
+        string[] parts = text.Split(',', StringSplitOptions.TrimEntries);
+        int[] rows = [.. parts.Select((part, i) => i == 0 && part == All ? int.MaxValue : int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : 0)];
+        return rows.Length == 3 && rows.All(n => n > 0)
+            ? new IvfPqPoint(new CascadeBudget(rows[0], rows[1], rows[2]))
+            : throw new InputException($"--budgets has '{text}'; give rows whose codes, keys and values are read, such as 8000,512,256 or all,4096,2048.");
+    }
+}
