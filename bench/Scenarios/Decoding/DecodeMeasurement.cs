@@ -34,14 +34,14 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         long begin = Stopwatch.GetTimestamp();
         _synthetic.Fill(state, depth, layer => log.Write($"\r{policy.Name}, {depth:N0} tokens: layer {layer} of {rig.Config.Layers}, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0.0} s "));
         double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        (StepTimes times, long bytes) = Steps(state, depth);
-        log.WriteLine($"\r{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token");
+        (StepTimes times, double fastest, long bytes) = Steps(state, depth);
+        log.WriteLine($"\r{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token, fastest {fastest:0.00}");
         return new DecodeCell(
-            depth, policy.Name, Round(times.Total), Round(times.Weights), Round(times.Select), Round(times.Attend), Round(times.Other),
+            depth, policy.Name, Round(times.Total), Round(times.Weights), Round(times.Select), Round(times.Attend), Round(times.Other), Round(fastest),
             bytes, Round(bytes / bandwidth / 1e6), Environment.WorkingSet, state.IndexBytes, state.Store.Bytes, Math.Round(build, 1));
     }
 
-    private (StepTimes Times, long Bytes) Steps(SequenceState state, int depth)
+    private (StepTimes Times, double Fastest, long Bytes) Steps(SequenceState state, int depth)
     {
         int token = FirstToken;
         long begin = Stopwatch.GetTimestamp();
@@ -62,7 +62,7 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         // Rows of a layer that are packed at all are packed where selectors find them.
         long chosenRowBytes = Enumerable.Range(0, layout.Layers).Any(layer => state.Store.Segments(layer).Count > 0) ? layout.PackedRowBytes : layout.RowBytes;
         long bytes = rig.WeightBytes + (state.BytesRead - before + 2 * resident * layout.RowBytes + 2 * chosen * chosenRowBytes) / steps;
-        return (StepTimes.Median(times), bytes);
+        return (StepTimes.Median(times), times.Min(step => step.Total), bytes);
     }
 
     /// <summary>Rows that the last step attended to anyway, all layers and KV heads together.</summary>
