@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Retrieval.Runtime;
 using Retrieval.Scenarios.Peers;
 
@@ -27,7 +26,7 @@ internal static class PeerScenario
         command.SetAction(parsed =>
         {
             var plan = new PeerPlan(
-                Path.GetFullPath(parsed.GetValue(model)!), ParseLengths(parsed.GetValue(lengths)!),
+                Path.GetFullPath(parsed.GetValue(model)!), TokenCounts.Parse(parsed.GetValue(lengths)!, 16, "--lengths"),
                 AtLeast(2, parsed.GetValue(tokens), "--tokens"), AtLeast(1, parsed.GetValue(repeats), "--repeats"), AtLeast(1, parsed.GetValue(threads), "--threads"));
             using var theirs = LlamaCpp.Start(plan.Model, plan.Threads, Console.Error);
             using var ours = new Ours(plan);
@@ -41,12 +40,6 @@ internal static class PeerScenario
                 Console.WriteLine(Report.Json(result));
         });
         return command;
-    }
-
-    private static int[] ParseLengths(string text)
-    {
-        int[] lengths = [.. text.Split(',').Select(item => int.TryParse(item, NumberStyles.None, CultureInfo.InvariantCulture, out int n) ? n : 0)];
-        return lengths.All(n => n >= 16) ? lengths : throw new InputException($"--lengths is '{text}'; give numbers of tokens, 16 or more, such as 512,4096.");
     }
 
     private static int AtLeast(int least, int value, string flag) =>

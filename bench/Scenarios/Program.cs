@@ -6,6 +6,7 @@ using Retrieval.Scenarios.Frontier;
 var root = new RootCommand("End-to-end measurements and checks; each prints a table and, with --json, one JSON document as the last line.");
 root.Subcommands.Add(DivergenceScenario.Create());
 root.Subcommands.Add(FrontierScenario.Create());
+root.Subcommands.Add(DecodeScenario.Create());
 root.Subcommands.Add(NeedlesScenario.Create());
 root.Subcommands.Add(PeerScenario.Create());
 root.Subcommands.Add(PerplexityScenario.Create());

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Retrieval.Evaluation;
 using Retrieval.Runtime;
 
 namespace Retrieval.Cli;

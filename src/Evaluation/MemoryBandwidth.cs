@@ -2,13 +2,13 @@ using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace Retrieval.Cli;
+namespace Retrieval.Evaluation;
 
 /// <summary>
 /// Sequential reading from memory, in GB/s (10⁹ bytes): the bound of every decode step. Each thread sums its own buffer,
 /// far larger than any cache.
 /// </summary>
-internal static class MemoryBandwidth
+public static class MemoryBandwidth
 {
     private const int BufferBytes = 128 << 20;
     private static readonly TimeSpan Duration = TimeSpan.FromSeconds(0.4);

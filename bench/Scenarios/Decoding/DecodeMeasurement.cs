@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using Retrieval.Offload;
+using Retrieval.Runtime;
+using Retrieval.Runtime.Policies;
+
+namespace Retrieval.Scenarios.Decoding;
+
+/// <summary>Measures cells one by one; a state lives only as long as its cell.</summary>
+/// <param name="bandwidth">Of reading from memory, in GB/s (10⁹ bytes).</param>
+internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int steps, TextWriter log)
+{
+    private const int FirstToken = 1;
+
+    // Steps until code is compiled for speed and caches are as they stay.
+    private const int WarmUpSteps = 8;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
+
+    private readonly SyntheticKv _synthetic = new(rig.Config, rig.Sample(seed: 1));
+
+    /// <summary>A <see cref="DecodeCell"/>, or a <see cref="RefusedCell"/> if its memory does not fit.</summary>
+    public object Measure(int depth, RetrievalPolicy policy)
+    {
+        GC.Collect();
+        using SequenceState state = rig.NewState(policy);
+        try
+        {
+            HostMemory.Demand(BytesNeeded(state.Store.Layout, policy, depth), $"'{policy.Name}' at {depth:N0} tokens");
+        }
+        catch (InsufficientMemoryException problem)
+        {
+            log.WriteLine($"refused: {problem.Message}");
+            return new RefusedCell(depth, policy.Name, problem.Message);
+        }
+        long begin = Stopwatch.GetTimestamp();
+        _synthetic.Fill(state, depth, layer => log.Write($"\r{policy.Name}, {depth:N0} tokens: layer {layer} of {rig.Config.Layers}, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0.0} s "));
+        double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+        (StepTimes times, double fastest, long bytes) = Steps(state, depth);
+        log.WriteLine($"\r{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token, fastest {fastest:0.00}");
+        return new DecodeCell(
+            depth, policy.Name, Round(times.Total), Round(times.Weights), Round(times.Select), Round(times.Attend), Round(times.Other), Round(fastest),
+            bytes, Round(bytes / bandwidth / 1e6), Environment.WorkingSet, state.IndexBytes, state.Store.Bytes, Math.Round(build, 1));
+    }
+
+    private (StepTimes Times, double Fastest, long Bytes) Steps(SequenceState state, int depth)
+    {
+        int token = FirstToken;
+        long begin = Stopwatch.GetTimestamp();
+        for (int i = 0; i < WarmUpSteps || Stopwatch.GetElapsedTime(begin) < WarmUp; i++)
+            (token, _) = rig.Step(state, token);
+        state.RewindTo(depth);
+
+        var times = new List<StepTimes>();
+        long before = state.BytesRead, chosen = 0, resident = 0;
+        for (int i = 0; i < steps; i++)
+        {
+            (token, StepTimes step) = rig.Step(state, token);
+            times.Add(step);
+            chosen += rig.ChosenRows;
+            resident += ResidentRows(state);
+        }
+        KvLayout layout = state.Store.Layout;
+        // Rows of a layer that are packed at all are packed where selectors find them.
+        long chosenRowBytes = Enumerable.Range(0, layout.Layers).Any(layer => state.Store.Segments(layer).Count > 0) ? layout.PackedRowBytes : layout.RowBytes;
+        long bytes = rig.WeightBytes + (state.BytesRead - before + 2 * resident * layout.RowBytes + 2 * chosen * chosenRowBytes) / steps;
+        return (StepTimes.Median(times), times.Min(step => step.Total), bytes);
+    }
+
+    /// <summary>Rows that the last step attended to anyway, all layers and KV heads together.</summary>
+    private static long ResidentRows(SequenceState state)
+    {
+        long rows = 0;
+        for (int layer = 0; layer < state.Store.Layout.Layers; layer++)
+        {
+            rows += state.Selector(layer) is null
+                ? Math.Min(state.Length, state.Store.Length(layer) - state.Store.FirstRow(layer))
+                : state.Length - (state.SearchedEnd(layer, state.Length) - Math.Min(state.Policy.Sinks, state.Length));
+        }
+        return rows * state.Store.Layout.KvHeads;
+    }
+
+    /// <summary>Rows as they stay, an index of some bytes a row, and the 16-bit rows of two layers while they are indexed.</summary>
+    private static long BytesNeeded(KvLayout layout, RetrievalPolicy policy, int depth)
+    {
+        if (policy is not IvfPqPolicy)
+            return depth * layout.TokenBytes;
+        long heads = (long)layout.Layers * layout.KvHeads, index = layout.HeadDim / 8 + 8;
+        return depth * (heads * (2 * layout.PackedRowBytes + index) + 2 * layout.TokenBytes / layout.Layers);
+    }
+
+    private static double Round(double milliseconds) => Math.Round(milliseconds, 3);
+}
