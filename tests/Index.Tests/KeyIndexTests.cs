@@ -12,6 +12,9 @@ public abstract class KeyIndexTests
     /// <summary>An index over no rows yet, whose first row will be <paramref name="first"/>.</summary>
     protected abstract IKeyIndex Create(IKeyRows rows, int first = 0);
 
+    /// <summary>The same over the keys of a real head; the file also has queries of its prompt.</summary>
+    protected virtual IKeyIndex CreateReal(IKeyRows rows, int first, SafetensorsFile16 head) => Create(rows, first);
+
     /// <summary>Share of the true top rows that a search must find among independent rows.</summary>
     protected virtual double RecallFloor => 1;
 
@@ -102,7 +105,7 @@ public abstract class KeyIndexTests
         var file = new SafetensorsFile16(path!);
         var rows = new MemoryRows(file.Half("k"), RealDim);
         float[] queries = [.. file.Half("test_queries").Select(x => x / 8)];
-        IKeyIndex index = Create(rows, Sinks);
+        IKeyIndex index = CreateReal(rows, Sinks, file);
         index.Append(Far);
         double found = 0;
         int searches = 0;
@@ -293,7 +296,7 @@ public abstract class KeyIndexTests
     }
 
     /// <summary>Queries that point elsewhere: along the weak axes, against the offset.</summary>
-    private static float[] Queries(int seed)
+    protected static float[] Queries(int seed)
     {
         float[] values = RandomData.Normal(Group * Dim, seed);
         for (int i = 0; i < values.Length; i++)

@@ -1,0 +1,222 @@
+using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>
+/// The search of an <see cref="IvfPqKeyIndex"/>: lists → codes → exact keys. At each level the score of a row is its share of the
+/// attention, summed over the group; what is not looked at takes part in the sum with the estimate of the level before, so that
+/// scores stay comparable between queries. One instance serves one thread; its scratch memory grows to the largest search.
+/// </summary>
+internal sealed unsafe class KeySearch
+{
+    private readonly BudgetThreshold _threshold = new();
+    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _rest = [], _codeLogits = [], _shares = [], _exact = [], _tile = [];
+    private int[] _opened = [], _openedStart = [], _rowNumbers = [];
+    private ushort[] _sums = [];
+    private byte[] _tables = [];
+    private Hit[] _chosen = [];
+    private int _dim, _group, _lists, _openedCount, _openedRows, _rows;
+
+    /// <summary>The k best of the rows of an index and of those behind it, in order of their numbers.</summary>
+    /// <param name="index">Null: all rows are scanned.</param>
+    /// <param name="tailFirst">Number of the first row that is scanned, after all rows of the index.</param>
+    /// <param name="opened">Rows, at least, whose codes are read.</param>
+    /// <param name="keys">Rows of the index whose keys are read, at least k.</param>
+    public int Run(IvfPqIndex? index, IKeyRows source, int tailFirst, int tailCount, ReadOnlySpan<float> queries, int k, int opened, int keys, Span<Hit> hits)
+    {
+        _dim = source.Dim;
+        _group = queries.Length / _dim;
+        _rows = 0;
+        Grow(ref _rest, _group);
+        _rest.AsSpan(0, _group).Fill(float.NegativeInfinity);
+        if (index is not null)
+        {
+            ScoreLists(index, queries);
+            OpenLists(index, opened);
+            ScanCodes(index);
+            ChooseRows(index, keys);
+        }
+        Grow(ref _rowNumbers, _rows + tailCount);
+        for (int i = 0; i < tailCount; i++)
+            _rowNumbers[_rows++] = tailFirst + i;
+        return Rank(source, queries, k, hits);
+    }
+
+    /// <summary>Logits and masses of all lists; segments lie one after another.</summary>
+    private void ScoreLists(IvfPqIndex index, ReadOnlySpan<float> queries)
+    {
+        _lists = 0;
+        foreach (IvfPqSegment segment in index.Segments)
+            _lists += segment.PaddedLists;
+        Grow(ref _x, _group * _dim);
+        Grow(ref _scratch, _group * Math.Max(_dim, IvfPqCodec.Bands));
+        Grow(ref _logits, _group * _lists);
+        Grow(ref _mass, _group * _lists);
+        fixed (float* x = _x, scratch = _scratch, logits = _logits, mass = _mass)
+        {
+            index.Codec.Transform(queries, x);
+            int first = 0;
+            foreach (IvfPqSegment segment in index.Segments)
+            {
+                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, _lists);
+                first += segment.PaddedLists;
+            }
+        }
+    }
+
+    /// <summary>Opens the lists of largest mass until they hold as many rows as asked for; the others' masses are the rest.</summary>
+    private void OpenLists(IvfPqIndex index, int opened)
+    {
+        Grow(ref _opened, _lists);
+        Grow(ref _openedStart, _lists + 1);
+        Grow(ref _shares, _group * _lists);
+        _mass.AsSpan(0, _group * _lists).CopyTo(_shares);
+        GroupWeights.Sum(_shares, _group, _lists);
+        int largest = 0;
+        _threshold.Clear();
+        var cursor = new SegmentCursor(index);
+        while (cursor.Next())
+        {
+            // A share that has underflown still counts, or there could be too few rows.
+            ref float share = ref _shares[cursor.Number];
+            share = MathF.Max(share, 1e-37f);
+            _threshold.Add(share, cursor.Rows);
+            largest = Math.Max(largest, cursor.Rows);
+        }
+        // The budget is not overrun by the last list; room for one more makes it a lower bound.
+        BudgetCut cut = _threshold.Find((long)opened + largest);
+        _openedCount = _openedRows = 0;
+        cursor = new SegmentCursor(index);
+        while (cursor.Next())
+        {
+            if (!cut.Takes(_shares[cursor.Number], cursor.Rows))
+                continue;
+            _opened[_openedCount] = cursor.Number;
+            _openedStart[_openedCount++] = _openedRows;
+            _openedRows += cursor.Rows;
+            for (int g = 0; g < _group; g++)
+                _mass[g * _lists + cursor.Number] = float.NegativeInfinity;
+        }
+        _openedStart[_openedCount] = _openedRows;
+        for (int g = 0; g < _group; g++)
+            _rest[g] = LogSumExp(_mass.AsSpan(g * _lists, _lists), float.NegativeInfinity);
+    }
+
+    /// <summary>Logits of the rows of the opened lists from their codes, [group, opened rows].</summary>
+    private void ScanCodes(IvfPqIndex index)
+    {
+        IvfPqCodec codec = index.Codec;
+        int pairs = codec.Quantizer.Subspaces / 2;
+        Grow(ref _codeLogits, _group * _openedRows);
+        Grow(ref _tables, _group * CodeScan.TableBytes(pairs));
+        float* offset = stackalloc float[_group], scale = stackalloc float[_group];
+        var cursor = new SegmentCursor(index);
+        fixed (float* x = _x)
+        fixed (byte* tables = _tables)
+        {
+            CodeTables.Build(codec, x, _group, tables, offset, scale);
+            for (int i = 0; i < _openedCount; i++)
+            {
+                cursor.MoveTo(_opened[i]);
+                IvfPqSegment segment = cursor.Segment;
+                int block = segment.BlockStarts[cursor.List], blocks = segment.BlockStarts[cursor.List + 1] - block, stride = blocks * IvfPqSegment.BlockRows;
+                Grow(ref _sums, _group * stride);
+                fixed (ushort* sums = _sums)
+                    CodeScan.Sum(segment.Codes.Pointer + (long)block * pairs * IvfPqSegment.BlockRows, blocks, pairs, tables, _group, sums, stride);
+                for (int g = 0; g < _group; g++)
+                {
+                    Span<float> logits = _codeLogits.AsSpan(g * _openedRows + _openedStart[i], cursor.Rows);
+                    float shift = _logits[g * _lists + _opened[i]] + offset[g];
+                    for (int r = 0; r < logits.Length; r++)
+                        logits[r] = shift + scale[g] * _sums[g * stride + r];
+                }
+            }
+        }
+    }
+
+    /// <summary>Chooses the rows whose keys are read: their numbers, ascending. The others add to the rest.</summary>
+    private void ChooseRows(IvfPqIndex index, int keys)
+    {
+        // One column more, for what was not opened.
+        int columns = _openedRows + 1;
+        Grow(ref _shares, _group * columns);
+        Grow(ref _scratch, _openedRows);
+        Grow(ref _chosen, Math.Min(keys, _openedRows));
+        for (int g = 0; g < _group; g++)
+        {
+            _codeLogits.AsSpan(g * _openedRows, _openedRows).CopyTo(_shares.AsSpan(g * columns));
+            _shares[g * columns + _openedRows] = _rest[g];
+        }
+        GroupWeights.Sum(_shares, _group, columns);
+        int count = TopK.Select(_shares.AsSpan(0, _openedRows), _scratch, keys, 0, _chosen);
+        Grow(ref _rowNumbers, count);
+        var cursor = new SegmentCursor(index);
+        for (int i = 0, list = 0; i < count; i++)
+        {
+            int at = _chosen[i].Row;
+            while (at >= _openedStart[list + 1])
+                list++;
+            cursor.MoveTo(_opened[list]);
+            _rowNumbers[_rows++] = cursor.Segment.First + cursor.Segment.Order[cursor.FirstPlace + at - _openedStart[list]];
+            for (int g = 0; g < _group; g++)
+                _codeLogits[g * _openedRows + at] = float.NegativeInfinity;
+        }
+        for (int g = 0; g < _group; g++)
+            _rest[g] = LogSumExp(_codeLogits.AsSpan(g * _openedRows, _openedRows), _rest[g]);
+        Array.Sort(_rowNumbers, 0, _rows);
+    }
+
+    /// <summary>Reads the keys of the chosen rows and of the tail and keeps the best.</summary>
+    private int Rank(IKeyRows source, ReadOnlySpan<float> queries, int k, Span<Hit> hits)
+    {
+        // Whole groups of eight: the kernel sums those in one order, so that equal rows have equal logits.
+        int columns = (_rows + 8) / 8 * 8;
+        Grow(ref _exact, _group * columns);
+        Grow(ref _scratch, columns);
+        Grow(ref _tile, PackedRows.TileRows * _dim);
+        fixed (float* tile = _tile, query = queries, exact = _exact)
+        {
+            for (int first = 0, some; first < _rows; first += some)
+            {
+                some = Math.Min(PackedRows.TileRows, _rows - first);
+                for (int i = 0, run; i < some; i += run)
+                {
+                    int row = _rowNumbers[first + i];
+                    for (run = 1; i + run < some && _rowNumbers[first + i + run] == row + run;)
+                        run++;
+                    source.Read(row, run, tile + i * _dim);
+                }
+                TileScores.Compute(tile, (some + 7) / 8 * 8, _dim, query, _group, exact + first, columns);
+            }
+        }
+        for (int g = 0; g < _group; g++)
+        {
+            Span<float> beyond = _exact.AsSpan(g * columns + _rows, columns - _rows);
+            beyond.Fill(float.NegativeInfinity);
+            beyond[0] = _rest[g];
+        }
+        GroupWeights.Sum(_exact, _group, columns);
+        int found = TopK.Select(_exact.AsSpan(0, _rows), _scratch, k, 0, hits);
+        for (int i = 0; i < found; i++)
+            hits[i] = new Hit(_rowNumbers[hits[i].Row], hits[i].Score);
+        return found;
+    }
+
+    /// <summary>ln(Σ exp(logits) + exp(other)); the logits are spoilt.</summary>
+    private static float LogSumExp(Span<float> logits, float other)
+    {
+        float max = MathF.Max(other, TensorPrimitives.Max<float>(logits));
+        if (float.IsNegativeInfinity(max))
+            return max;
+        TensorPrimitives.Subtract(logits, max, logits);
+        TensorPrimitives.Exp(logits, logits);
+        return max + MathF.Log(TensorPrimitives.Sum<float>(logits) + MathF.Exp(other - max));
+    }
+
+    private static void Grow<T>(ref T[] array, int length)
+    {
+        if (array.Length < length)
+            Array.Resize(ref array, length + length / 4);
+    }
+}
