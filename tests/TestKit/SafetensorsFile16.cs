@@ -10,6 +10,10 @@ public sealed class SafetensorsFile16(string path)
     /// <summary>Elements of an F16 tensor, widened to float32.</summary>
     public float[] Half(string name) => Array.ConvertAll(Read<Half>(name, "F16"), value => (float)value);
 
+    public float[] Single(string name) => Read<float>(name, "F32");
+
+    public int[] Integers(string name) => Read<int>(name, "I32");
+
     private T[] Read<T>(string name, string type) where T : unmanaged
     {
         using FileStream file = File.OpenRead(path);

@@ -7,7 +7,7 @@ internal static class SubspaceCuts
 
     /// <summary>The cuts of least expected distortion, by dynamic programming over all of them.</summary>
     /// <param name="variances">Falling.</param>
-    /// <returns>First axis of each sub-space and, last, the number of axes. With fewer axes than sub-spaces the last are empty.</returns>
+    /// <returns>First axis of each sub-space and, last, the number of axes. With fewer axes than sub-spaces some are empty.</returns>
     public static int[] Choose(ReadOnlySpan<double> variances, int subspaces)
     {
         int dim = variances.Length;

@@ -4,7 +4,7 @@ namespace Retrieval.Index.Kernels;
 
 /// <summary>
 /// The nearest of some centroids for many points, over coordinates that lie column after column, so that sixteen points fill a
-/// vector. Distances are squared Euclidean; ties go to the lower centroid.
+/// vector. Distances are squared Euclidean; ties go to the lower centroid, and the first is taken where none is at a finite distance.
 /// </summary>
 public static unsafe class NearestCentroid
 {
@@ -14,6 +14,7 @@ public static unsafe class NearestCentroid
         for (int p = 0; p < points; p++)
         {
             float best = float.PositiveInfinity;
+            nearest[p] = 0;
             for (int c = 0; c < count; c++)
             {
                 float distance = 0;
@@ -69,6 +70,7 @@ public static unsafe class NearestCentroid
         for (int p = 0; p < points; p++)
         {
             float best = float.NegativeInfinity;
+            nearest[p] = 0;
             for (int c = 0; c < count; c++)
             {
                 float score = products[c * stride + p] - halfSquares[c];

@@ -16,7 +16,11 @@ internal static class Shapes
     /// <summary>Equality to some rounding errors of the sum's largest possible partial sum.</summary>
     public static void Near(double expected, float actual, double magnitude, string where)
     {
-        double error = Math.Abs(expected - actual), allowed = 3e-6 * magnitude + 1e-30;
-        Assert.True(error <= allowed, $"{where}: {actual} where {expected} is right (error {error:g3}, allowed {allowed:g3})");
+        if (!IsNear(expected, actual, magnitude))
+            Assert.Fail($"{where}: {actual} where {expected} is right (error {Math.Abs(expected - actual):g3}, allowed {Allowed(magnitude):g3})");
     }
+
+    public static bool IsNear(double expected, float actual, double magnitude) => Math.Abs(expected - actual) <= Allowed(magnitude);
+
+    private static double Allowed(double magnitude) => 3e-6 * magnitude + 1e-30;
 }

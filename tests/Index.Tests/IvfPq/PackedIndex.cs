@@ -1,0 +1,87 @@
+using Retrieval.Index.Kernels;
+using Retrieval.TestKit;
+
+namespace Retrieval.Index.Tests.IvfPq;
+
+/// <summary>
+/// An index over rows in memory, and the rows packed in its order as a store does it, each segment in memory of its own that
+/// ends at a page that may not be touched.
+/// </summary>
+internal sealed unsafe class PackedIndex : IDisposable
+{
+    private readonly List<IDisposable> _memory = [];
+
+    /// <param name="first">First row that is indexed; all from there on are.</param>
+    /// <param name="halves">16-bit rows instead of 8-bit ones.</param>
+    public PackedIndex(MemoryRows keys, MemoryRows values, int first, QueryMoments queries, bool halves, IvfPqOptions? options = null)
+    {
+        Index = IvfPqIndex.Build(keys, values, first, keys.Count - first, queries, options ?? new IvfPqOptions());
+        Keys = new MemoryRows([.. keys.Values], keys.Dim);
+        Values = new MemoryRows([.. values.Values], values.Dim);
+        Rows = [.. Index.Segments.Select(segment => Pack(segment, halves))];
+    }
+
+    public IvfPqIndex Index { get; }
+
+    public PackedRows[] Rows { get; }
+
+    /// <summary>Keys by row number, as the packed rows hold them.</summary>
+    public MemoryRows Keys { get; }
+
+    /// <summary>Values by row number, as the packed rows hold them.</summary>
+    public MemoryRows Values { get; }
+
+    /// <summary>Attention through the cascade; resident is −∞ if not given.</summary>
+    public Attention Attend(float[] queries, CascadeBudget budget, float[]? resident = null, Cascade? cascade = null)
+    {
+        int group = queries.Length / Keys.Dim;
+        cascade ??= new Cascade();
+        resident ??= [.. Enumerable.Repeat(float.NegativeInfinity, group)];
+        using var output = new GuardedMemory<float>(queries.Length);
+        using var logSumExp = new GuardedMemory<float>(group);
+        output.Span.Fill(float.NaN);
+        logSumExp.Span.Fill(float.NaN);
+        cascade.Run(Index, Rows, queries, resident, budget, output.Pointer, logSumExp.Pointer);
+        return new Attention([.. output.Span.ToArray()], [.. logSumExp.Span.ToArray()], cascade.Bytes);
+    }
+
+    public void Dispose()
+    {
+        foreach (IDisposable memory in _memory)
+            memory.Dispose();
+    }
+
+    private PackedRows Pack(IvfPqSegment segment, bool halves)
+    {
+        int dim = Keys.Dim;
+        GuardedMemory<byte> New(int bytes)
+        {
+            var memory = new GuardedMemory<byte>(bytes);
+            _memory.Add(memory);
+            return memory;
+        }
+        nint keys = (nint)New(segment.Count * dim * (halves ? 2 : 1)).Pointer, values = (nint)New(segment.Count * dim * (halves ? 2 : 1)).Pointer;
+        nint keyScales = halves ? 0 : (nint)New(2 * segment.Count).Pointer, valueScales = halves ? 0 : (nint)New(2 * segment.Count).Pointer;
+        var packed = new PackedRows(keys, keyScales, values, valueScales, dim);
+        for (int place = 0; place < segment.Count; place++)
+        {
+            int row = segment.First + segment.Order[place];
+            fixed (float* key = &Keys.Values[row * dim], value = &Values.Values[row * dim])
+            {
+                Write(key, keys, keyScales, place, dim);
+                Write(value, values, valueScales, place, dim);
+                packed.ReadKey(place, key);
+                packed.ReadValue(place, value);
+            }
+        }
+        return packed;
+    }
+
+    private static void Write(float* row, nint rows, nint scales, int place, int dim)
+    {
+        if (scales == 0)
+            HalfRow.Narrow(row, (ushort*)rows + (long)place * dim, dim);
+        else
+            ((Half*)scales)[place] = (Half)ByteRow.Narrow(row, (sbyte*)rows + (long)place * dim, dim);
+    }
+}
