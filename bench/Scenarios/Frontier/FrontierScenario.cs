@@ -22,13 +22,14 @@ internal static class FrontierScenario
         Option<string> method = new("--method") { Description = "Only methods whose name contains this", DefaultValueFactory = _ => "" };
         Option<string> budgets = new("--budgets") { Description = "Budgets of ivf-pq: rows whose codes, keys and values are read, O,K,V;O,K,V", DefaultValueFactory = _ => Sweep };
         Option<string> lists = new("--rows-per-list") { Description = "Rows of a list of ivf-pq", DefaultValueFactory = _ => "32,64,128" };
+        Option<string> errors = new("--max-errors") { Description = "Error targets of ivf-pq, separated by commas", DefaultValueFactory = _ => "0.01,0.02,0.05,0.1" };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
-        foreach (Option option in new Option[] { folder, method, budgets, lists, json })
+        foreach (Option option in new Option[] { folder, method, budgets, lists, errors, json })
             command.Options.Add(option);
 
         command.SetAction(parsed =>
         {
-            List<IFrontierMethod> methods = Methods(IvfPqPoint.Parse(parsed.GetValue(budgets)!), ParseLists(parsed.GetValue(lists)!));
+            List<IFrontierMethod> methods = Methods(IvfPqPoint.Parse(parsed.GetValue(budgets)!), IvfPqPoint.ParseErrors(parsed.GetValue(errors)!), ParseLists(parsed.GetValue(lists)!));
             string wanted = parsed.GetValue(method)!;
             List<FrontierResult> results = FrontierRun.Measure(
                 Files(parsed.GetValue(folder)!), methods, point => point.Name.Contains(wanted, StringComparison.OrdinalIgnoreCase), Console.Error);
@@ -37,7 +38,7 @@ internal static class FrontierScenario
             string table = FrontierTable.Write(results);
             Console.Write(table);
             // What is kept is the whole comparison; a part of it would replace it.
-            if (wanted.Length == 0 && parsed.GetResult(budgets)!.Implicit && parsed.GetResult(lists)!.Implicit)
+            if (wanted.Length == 0 && parsed.GetResult(budgets)!.Implicit && parsed.GetResult(lists)!.Implicit && parsed.GetResult(errors)!.Implicit)
             {
                 ResultFiles.Write("frontier.md", table);
                 FrontierPlot.Save(results, [.. methods.SelectMany(m => m.Points)], Path.Combine(ResultFiles.Repository, "bench", "results", "frontier"));
@@ -48,7 +49,7 @@ internal static class FrontierScenario
         return command;
     }
 
-    private static List<IFrontierMethod> Methods(IvfPqPoint[] budgets, int[] lists)
+    private static List<IFrontierMethod> Methods(IvfPqPoint[] budgets, IvfPqPoint[] errors, int[] lists)
     {
         int defaultLists = new IvfPqPolicy().RowsPerList;
         return
@@ -59,7 +60,7 @@ internal static class FrontierScenario
             new QuestMethod([1024, 2048, 4096]),
             new RetroInferMethod(RowFormat.F16, RetroInferShares),
             new RetroInferMethod(RowFormat.I8, RetroInferShares),
-            .. lists.Select(rows => new IvfPqMethod(rows, rows == defaultLists ? [.. budgets, new IvfPqPoint(null)] : budgets)),
+            .. lists.Select(rows => new IvfPqMethod(rows, rows == defaultLists ? [.. budgets, .. errors, new IvfPqPoint(null)] : budgets)),
             .. lists.Contains(defaultLists) ? Array.Empty<IFrontierMethod>() : [new IvfPqMethod(defaultLists, [new IvfPqPoint(null)])],
         ];
     }

@@ -16,10 +16,18 @@ internal sealed record IvfPqPoint(CascadeBudget? Budget)
     {
         if (Budget is not { } budget)
             return new FrontierPoint("ivf-pq default", "ivf-pq default", "default");
+        if (budget.MaxError > 0)
+            return new FrontierPoint($"ivf-pq/{rowsPerList} max error {budget.MaxError}", $"ivf-pq, lists of {rowsPerList}, error target", $"{budget.MaxError}");
         string opened = budget.Opened == int.MaxValue ? All : $"{budget.Opened}";
         string label = $"{opened},{budget.Keys},{budget.Values}";
         return new FrontierPoint($"ivf-pq/{rowsPerList} {label}", $"ivf-pq, lists of {rowsPerList}", label);
     }
+
+    /// <summary>Error targets as the command line has them, separated by commas.</summary>
+    public static IvfPqPoint[] ParseErrors(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(item =>
+        float.TryParse(item, NumberStyles.Float, CultureInfo.InvariantCulture, out float error) && error is > 0 and < 1
+            ? new IvfPqPoint(new CascadeBudget { MaxError = error })
+            : throw new InputException($"--max-errors has '{item}'; give relative errors between 0 and 1, such as 0.01,0.05."))];
 
     private static IvfPqPoint One(string text)
     {

@@ -1,3 +1,4 @@
+using Retrieval.Index;
 using System.Numerics.Tensors;
 using Retrieval.Offload;
 
@@ -32,7 +33,8 @@ internal sealed unsafe class TestQuery
     public ReadOnlySpan<float> Queries => _scaled;
 
     /// <summary>[group], log-sum-exp of sinks and window.</summary>
-    public ReadOnlySpan<float> Resident => new(_resident.Partial.LogSumExp, _resident.Partial.Heads);
+    public ResidentAttention Resident => new(
+        new ReadOnlySpan<float>(_resident.Partial.Output, _resident.Partial.Heads * _resident.Partial.Dim), new ReadOnlySpan<float>(_resident.Partial.LogSumExp, _resident.Partial.Heads));
 
     /// <summary>What is missing from the exact output of each head, relative to it, when the far rows are attended to like this.</summary>
     public void Errors(AttentionPartial far, Span<float> errors)

@@ -59,7 +59,7 @@ internal sealed unsafe class KeySearch
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, _lists);
+                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, null, _lists);
                 first += segment.PaddedLists;
             }
         }
@@ -115,7 +115,7 @@ internal sealed unsafe class KeySearch
         fixed (float* x = _x)
         fixed (byte* tables = _tables)
         {
-            CodeTables.Build(codec, x, _group, tables, offset, scale);
+            CodeTables.Build(codec, x, _group, MathF.Log(Math.Max(_openedRows, 1)), tables, offset, scale);
             for (int i = 0; i < _openedCount; i++)
             {
                 cursor.MoveTo(_opened[i]);

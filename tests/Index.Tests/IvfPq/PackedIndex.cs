@@ -41,7 +41,7 @@ internal sealed unsafe class PackedIndex : IDisposable
         using var logSumExp = new GuardedMemory<float>(group);
         output.Span.Fill(float.NaN);
         logSumExp.Span.Fill(float.NaN);
-        cascade.Run(Index, Rows, queries, resident, budget, output.Pointer, logSumExp.Pointer);
+        cascade.Run(Index, Rows, queries, new ResidentAttention(new float[queries.Length], resident), budget, output.Pointer, logSumExp.Pointer);
         return new Attention([.. output.Span.ToArray()], [.. logSumExp.Span.ToArray()], cascade.Bytes);
     }
 
