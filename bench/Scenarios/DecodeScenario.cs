@@ -27,6 +27,8 @@ internal static class DecodeScenario
         {
             int[] tokens = TokenCounts.Parse(parsed.GetValue(depths)!, ShortestDepth, "--depths");
             RetrievalPolicy[] chosen = [.. parsed.GetValue(policies)!.Split(',').Select(name => RetrievalPolicy.FromName(name.Trim()))];
+            if (tokens.Length == 0)
+                throw new InputException("--depths is empty; give at least one number of tokens.");
             int count = parsed.GetValue(steps), workers = parsed.GetValue(threads);
             if (count < 1 || workers < 1)
                 throw new InputException($"--steps is {count} and --threads is {workers}; both must be at least 1.");

@@ -6,7 +6,7 @@ using Retrieval.Runtime;
 
 namespace Retrieval.Scenarios.Peers;
 
-/// <summary>llama.cpp in a Node.js process that stays, with the model loaded, and answers one measurement a line.</summary>
+/// <summary>llama.cpp in a Node.js process that stays, with the model loaded, and answers one request a line.</summary>
 internal sealed class LlamaCpp : IDisposable
 {
     private static readonly string Folder = Path.Combine(ResultFiles.Repository, "bench", "peers", "llama-cpp");
@@ -41,17 +41,19 @@ internal sealed class LlamaCpp : IDisposable
         return new LlamaCpp(process, document.RootElement.GetProperty("llama_cpp").ToString());
     }
 
-    /// <summary>Reads the tokens of a prompt and generates after it.</summary>
-    public Speed Measure(int[] ids, int tokens)
+    /// <summary>Reads a prompt into a new context.</summary>
+    /// <param name="room">Tokens that will be generated after it.</param>
+    /// <returns>Tokens a second.</returns>
+    public double Read(int[] ids, int room)
     {
-        _process.StandardInput.WriteLine(JsonSerializer.Serialize(new { ids, tokens }));
-        _process.StandardInput.Flush();
-        string line = _process.StandardOutput.ReadLine() ?? throw new InputException("llama.cpp ended before it answered; its message is above.");
-        using var answer = JsonDocument.Parse(line);
-        double prefill = answer.RootElement.GetProperty("prefill_ms").GetDouble();
+        double milliseconds = Ask(new { read = ids, room }, "prefill_ms");
         // It leaves the last token of the prompt to the first decode step.
-        return new Speed((ids.Length - 1) / prefill * 1000, answer.RootElement.GetProperty("ms_per_token").GetDouble());
+        return (ids.Length - 1) / milliseconds * 1000;
     }
+
+    /// <summary>Generates after the prompt that was read last, and forgets what it generated.</summary>
+    /// <returns>Milliseconds a token.</returns>
+    public double Generate(int tokens) => Ask(new { generate = tokens }, "ms_per_token");
 
     public void Dispose()
     {
@@ -59,6 +61,15 @@ internal sealed class LlamaCpp : IDisposable
         if (!_process.WaitForExit(TimeSpan.FromSeconds(10)))
             _process.Kill();
         _process.Dispose();
+    }
+
+    private double Ask(object request, string property)
+    {
+        _process.StandardInput.WriteLine(JsonSerializer.Serialize(request));
+        _process.StandardInput.Flush();
+        string line = _process.StandardOutput.ReadLine() ?? throw new InputException("llama.cpp ended before it answered; its message is above.");
+        using var answer = JsonDocument.Parse(line);
+        return answer.RootElement.GetProperty(property).GetDouble();
     }
 
     private static void Install(TextWriter log)
