@@ -188,6 +188,8 @@ internal sealed class SequenceState : IDisposable
                 fork._far[layer] = _far[layer];
                 continue;
             }
+            // Another selector, or another window, meets rows in the order of their arrival.
+            fork.Store.Unpack(layer, 0);
             fork.LayerRead(layer, Length);
         }
         fork.Length = Length;

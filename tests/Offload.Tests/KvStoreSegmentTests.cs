@@ -244,6 +244,33 @@ public sealed unsafe class KvStoreSegmentTests
         kv.AssertRows(fork, 0, 1500);
     }
 
+    /// <summary>No row is forgotten; those of segments that end beyond a row stand in the order of their arrival again.</summary>
+    [Theory]
+    [InlineData(RowFormat.F16, 1600, 1600)]
+    [InlineData(RowFormat.F16, 1599, 800)]
+    [InlineData(RowFormat.F16, 799, 64)]
+    [InlineData(RowFormat.I8, 1000, 800)]
+    [InlineData(RowFormat.I8, 0, 64)]
+    public void UnpackedRowsStandInTheOrderOfTheirArrival(RowFormat format, int end, int packedEnd)
+    {
+        var kv = new Packed(1800, format);
+        using KvStore store = kv.Store;
+        kv.Pack(64, 736);
+        kv.Pack(800, 800);
+        using KvStore fork = store.Fork();
+        store.Unpack(0, end);
+        Assert.Equal(1800, store.Length(0));
+        Assert.Equal(packedEnd, store.Segments(0).Count == 0 ? 64 : store.Segments(0)[^1].End);
+        for (int row = packedEnd; row < 1800; row++)
+            Assert.Equal(row, store.Position(0, 2, row));
+        kv.AssertRows(store, 0, 1800);
+        kv.AssertRows(fork, 0, 1800);
+        Assert.Equal(2, fork.Segments(0).Count);
+        if (packedEnd < 1600)
+            kv.Pack(packedEnd, 1700 - packedEnd);
+        kv.AssertRows(store, 0, 1800);
+    }
+
     /// <summary>Pages before a row are given back; a segment is not a page.</summary>
     [Fact]
     public void ReleasingPagesLeavesSegments()

@@ -102,6 +102,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         int end = _layer.Sinks + _count;
         foreach (IvfPqIndex? index in _indexes)
             index?.Truncate(end);
+        // A segment may end beyond the far rows although the store still has all of its rows: some of them are the window's again.
+        _layer.Store.Unpack(_layer.Layer, end);
         _indexed = Math.Max(0, (_indexes[0]?.End ?? 0) - _layer.Sinks);
         Repack();
     }
@@ -137,10 +139,14 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public IvfPqSelector Fork(IvfPqPolicy policy, LayerContext layer)
     {
         Settle();
+        // A segment that is being built will serve both, a fixed number of steps after it was begun.
+        ((IAsyncResult?)_stepBuild)?.AsyncWaitHandle.WaitOne();
         var fork = new IvfPqSelector(policy, layer)
         {
             _count = _count,
             _indexed = _indexed,
+            _stepBuild = _stepBuild,
+            _adoptAt = _adoptAt,
             _queries = _queries,
             _indexes = [.. _indexes.Select(index => index?.Copy())],
         };
