@@ -23,7 +23,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private readonly IvfPqPolicy _policy;
     private readonly LayerContext _layer;
     private readonly int _kvHeads;
-    private QueryMoments[] _queries = [];
+    private QueryMoments[] _queries;
     private IvfPqIndex?[] _indexes;
     private PackedRows[][] _packed;
     private Task? _prefillBuild;
@@ -37,6 +37,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         _layer = layer;
         _kvHeads = layer.Store.Layout.KvHeads;
         _indexes = new IvfPqIndex?[_kvHeads];
+        // Without a prompt there are no queries to learn from.
+        _queries = [.. Enumerable.Range(0, _kvHeads).Select(_ => new QueryMoments(layer.Store.Layout.HeadDim))];
         _packed = [.. Enumerable.Repeat(Array.Empty<PackedRows>(), _kvHeads)];
     }
 
@@ -147,7 +149,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             _indexed = _indexed,
             _stepBuild = _stepBuild,
             _adoptAt = _adoptAt,
-            _queries = _queries,
+            // The source's prompts go on to change its own.
+            _queries = [.. _queries.Select(head => head.Copy())],
             _indexes = [.. _indexes.Select(index => index?.Copy())],
         };
         fork.Repack();
