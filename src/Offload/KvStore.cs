@@ -100,6 +100,13 @@ public sealed unsafe class KvStore : IDisposable
         DropPackedPages(layer, segment);
     }
 
+    /// <summary>Takes the segments of a layer apart that end after <paramref name="end"/>: their rows return to pages, in the order of their arrival.</summary>
+    public void Unpack(int layer, int end)
+    {
+        while (_segments[layer].Count > 0 && _segments[layer][^1].End > end)
+            UnpackLast(layer, _length[layer]);
+    }
+
     /// <summary>Frees the pages of a layer that hold only rows before <paramref name="row"/> (a sliding layer never reads them again).</summary>
     public void ReleaseBefore(int layer, int row)
     {
@@ -121,7 +128,7 @@ public sealed unsafe class KvStore : IDisposable
             if (_length[layer] <= length)
                 continue;
             while (_segments[layer].Count > 0 && _segments[layer][^1].End > length)
-                Unpack(layer, length);
+                UnpackLast(layer, length);
             int keep = (length + KvLayout.RowsPerPage - 1) / KvLayout.RowsPerPage;
             for (int page = _pages[layer].Count - 1; page >= keep; page--)
             {
@@ -249,10 +256,11 @@ public sealed unsafe class KvStore : IDisposable
     }
 
     /// <summary>Takes the last segment apart: its rows before a length go back to pages, in the order of their arrival.</summary>
-    private void Unpack(int layer, int length)
+    private void UnpackLast(int layer, int length)
     {
         KvSegment segment = _segments[layer][^1];
         _segments[layer].RemoveAt(_segments[layer].Count - 1);
+        length = Math.Min(length, segment.End);
         if (length > segment.First)
         {
             Reserve(layer, segment.First, length);

@@ -192,6 +192,8 @@ internal sealed class SequenceState : IDisposable
                 fork._far[layer] = _far[layer];
                 continue;
             }
+            // Another selector, or another window, meets rows in the order of their arrival.
+            fork.Store.Unpack(layer, 0);
             fork.LayerRead(layer, Length);
         }
         fork.Length = Length;
@@ -217,13 +219,12 @@ internal sealed class SequenceState : IDisposable
 
     private void Advance(int layer, int length, bool prefill)
     {
-        int far = FarEnd(length) - Policy.Sinks, added = far - _far[layer];
-        if (added <= 0)
-            return;
-        _far[layer] = far;
+        int far = FarEnd(length) - Policy.Sinks, added = Math.Max(0, far - _far[layer]);
+        _far[layer] += added;
+        // A prompt that leaves no far rows has queries all the same.
         if (prefill)
             _selectors[layer]?.Prefill(added, _queries[layer]);
-        else
+        else if (added > 0)
             _selectors[layer]?.Append(added);
     }
 }

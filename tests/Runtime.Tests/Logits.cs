@@ -1,3 +1,4 @@
+using Retrieval.Offload;
 using Retrieval.Runtime.Policies;
 using Retrieval.TestKit;
 using Xunit;
@@ -9,8 +10,9 @@ internal static class Logits
 {
     public static string RecallNano { get; } = Path.Combine(SharedFiles.RepositoryRoot, "models", "recall-nano");
 
-    public static Engine LoadRecallNano(int chunk = 1024, int threads = 1)
-        => Engine.Load(new EngineOptions { Model = RecallNano, Compute = ComputeType.Float32, PrefillChunk = chunk, Threads = threads });
+    /// <param name="rows">Rows that a policy indexes; 16-bit ones stay what they are.</param>
+    public static Engine LoadRecallNano(int chunk = 1024, int threads = 1, RowFormat rows = RowFormat.I8)
+        => Engine.Load(new EngineOptions { Model = RecallNano, Compute = ComputeType.Float32, PrefillChunk = chunk, Threads = threads, KvRows = rows });
 
     /// <summary>Logits after a prompt in a session of its own, and after each further token.</summary>
     public static float[][] Of(Engine engine, RetrievalPolicy policy, ReadOnlySpan<int> prompt, params ReadOnlySpan<int> steps)

@@ -23,7 +23,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private readonly IvfPqPolicy _policy;
     private readonly LayerContext _layer;
     private readonly int _kvHeads;
-    private QueryMoments[] _queries = [];
+    private QueryMoments[] _queries;
     private IvfPqIndex?[] _indexes;
     private PackedRows[][] _packed;
     private Task? _prefillBuild;
@@ -37,6 +37,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         _layer = layer;
         _kvHeads = layer.Store.Layout.KvHeads;
         _indexes = new IvfPqIndex?[_kvHeads];
+        // Without a prompt there are no queries to learn from.
+        _queries = [.. Enumerable.Range(0, _kvHeads).Select(_ => new QueryMoments(layer.Store.Layout.HeadDim))];
         _packed = [.. Enumerable.Repeat(Array.Empty<PackedRows>(), _kvHeads)];
     }
 
@@ -102,6 +104,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         int end = _layer.Sinks + _count;
         foreach (IvfPqIndex? index in _indexes)
             index?.Truncate(end);
+        // A segment may end beyond the far rows although the store still has all of its rows: some of them are the window's again.
+        _layer.Store.Unpack(_layer.Layer, end);
         _indexed = Math.Max(0, (_indexes[0]?.End ?? 0) - _layer.Sinks);
         Repack();
     }
@@ -140,11 +144,16 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public IvfPqSelector Fork(IvfPqPolicy policy, LayerContext layer)
     {
         Settle();
+        // A segment that is being built will serve both, a fixed number of steps after it was begun.
+        ((IAsyncResult?)_stepBuild)?.AsyncWaitHandle.WaitOne();
         var fork = new IvfPqSelector(policy, layer)
         {
             _count = _count,
             _indexed = _indexed,
-            _queries = _queries,
+            _stepBuild = _stepBuild,
+            _adoptAt = _adoptAt,
+            // The source's prompts go on to change its own.
+            _queries = [.. _queries.Select(head => head.Copy())],
             _indexes = [.. _indexes.Select(index => index?.Copy())],
         };
         fork.Repack();

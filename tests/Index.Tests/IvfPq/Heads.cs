@@ -16,12 +16,12 @@ internal static class Heads
 
     public static MemoryRows Values(int count, int dim, int seed = 5) => new(RandomData.Normal(count * dim, seed), dim);
 
-    /// <summary>[group, dim], scaled so that logits spread over some units.</summary>
+    /// <summary>[group, dim], scaled so that logits have a standard deviation of about two.</summary>
     public static float[] Queries(int group, int dim, int seed = 9)
     {
         float[] queries = RandomData.Normal(group * dim, seed);
         for (int i = 0; i < queries.Length; i++)
-            queries[i] *= i % dim < 6 ? 0.6f : 1.5f / MathF.Sqrt(dim);
+            queries[i] *= i % dim < 6 ? 0.35f : 0.9f / MathF.Sqrt(dim);
         return queries;
     }
 

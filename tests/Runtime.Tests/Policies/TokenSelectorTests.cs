@@ -126,7 +126,7 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     [InlineData(1100)]
     public void WithBudgetForEverythingRecallNanoIsItself(int prompt)
     {
-        using Engine engine = Logits.LoadRecallNano(chunk: 256);
+        using Engine engine = Logits.LoadRecallNano(chunk: 256, rows: RowFormat.F16);
         AssertIsFullAttention(engine, RandomData.Tokens(prompt + 12, engine.Config.Vocabulary, prompt), prompt);
     }
 

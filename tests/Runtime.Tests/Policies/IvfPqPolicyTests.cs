@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Retrieval.Index;
+using Retrieval.Runtime.Policies;
+using Xunit;
+
+namespace Retrieval.Runtime.Tests.Policies;
+
+public sealed class IvfPqPolicyTests
+{
+    [Fact]
+    public void JsonHoldsEveryOption()
+    {
+        RetrievalPolicy policy = new IvfPqPolicy
+        {
+            Sinks = 7,
+            Window = 99,
+            RowsPerList = 48,
+            OpenShare = 0.25,
+            OpenMost = 1000,
+            KeyShare = 0.125,
+            KeysMost = 300,
+            ValueShare = 0.0625,
+            ValuesMost = 200,
+        };
+        string json = JsonSerializer.Serialize(policy);
+        Assert.Contains("\"policy\":\"ivf-pq\"", json);
+        Assert.DoesNotContain("Index", json);
+        RetrievalPolicy read = JsonSerializer.Deserialize<RetrievalPolicy>(json)!;
+        Assert.Equal(policy, Assert.IsType<IvfPqPolicy>(read));
+        Assert.Equal(new IvfPqPolicy { KeysMost = 5 }, JsonSerializer.Deserialize<RetrievalPolicy>("""{"policy":"ivf-pq","KeysMost":5}"""));
+    }
+
+    public static TheoryData<IvfPqPolicy, string> Wrong => new()
+    {
+        { new IvfPqPolicy { Sinks = -1 }, "sink tokens is -1" },
+        { new IvfPqPolicy { Window = 0 }, "window is 0" },
+        { new IvfPqPolicy { RowsPerList = 0 }, "rows of a list is 0" },
+        { new IvfPqPolicy { OpenMost = 0 }, "codes are read is 0" },
+        { new IvfPqPolicy { KeysMost = -5 }, "keys are read is -5" },
+        { new IvfPqPolicy { ValuesMost = 0 }, "values are read is 0" },
+        { new IvfPqPolicy { OpenShare = 0 }, "codes are read is 0" },
+        { new IvfPqPolicy { OpenShare = 1.5 }, "codes are read is 1.5" },
+        { new IvfPqPolicy { KeyShare = -0.1 }, "keys are read is -0.1" },
+        { new IvfPqPolicy { KeyShare = double.NaN }, "keys are read is NaN" },
+        { new IvfPqPolicy { ValueShare = double.PositiveInfinity }, "values are read is" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Wrong))]
+    public void OptionsOutOfRangeAreRefusedWithTheValue(IvfPqPolicy policy, string inMessage)
+        => Assert.Contains(inMessage, Assert.Throws<InputException>(policy.Validate).Message);
+
+    [Fact]
+    public void TheExtremesAreAllowed()
+    {
+        new IvfPqPolicy { Sinks = 0, Window = 1, RowsPerList = 1, OpenMost = 1, KeysMost = 1, ValuesMost = 1 }.Validate();
+        new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue }.Validate();
+    }
+
+    [Fact]
+    public void BudgetsGrowWithTheTokensBetweenOneAndTheMost()
+    {
+        var policy = new IvfPqPolicy { OpenShare = 0.5, OpenMost = 1000, KeyShare = 0.25, KeysMost = 400, ValueShare = 0.1, ValuesMost = 30 };
+        Assert.Equal(new CascadeBudget(500, 250, 30), policy.Budget(1000));
+        Assert.Equal(new CascadeBudget(1000, 400, 30), policy.Budget(int.MaxValue));
+        Assert.Equal(new CascadeBudget(1, 1, 1), policy.Budget(1));
+        Assert.Equal(new CascadeBudget(4, 2, 1), policy.Budget(7));
+        var all = new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue };
+        Assert.Equal(new CascadeBudget(123457, 123457, 123457), all.Budget(123457));
+    }
+}
