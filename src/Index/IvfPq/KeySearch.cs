@@ -4,15 +4,14 @@ using Retrieval.Index.Kernels;
 namespace Retrieval.Index;
 
 /// <summary>
-/// The search of an <see cref="IvfPqKeyIndex"/>: lists → codes → exact keys. At each level the score of a row is its share of the
-/// attention, summed over the group; what is not looked at takes part in the sum with the estimate of the level before, so that
-/// scores stay comparable between queries. One instance serves one thread; its scratch memory grows to the largest search.
+/// The search of an <see cref="IvfPqKeyIndex"/>: lists → codes → exact keys. At each level counts which share of the attention
+/// something has; what is not looked at takes part in the whole with the estimate of the level before, so that shares stay
+/// comparable between queries. One instance serves one thread; its scratch memory grows to the largest search.
 /// </summary>
 internal sealed unsafe class KeySearch
 {
-    private readonly BudgetThreshold _threshold = new();
     private float[] _x = [], _scratch = [], _logits = [], _mass = [], _rest = [], _codeLogits = [], _shares = [], _exact = [], _tile = [];
-    private int[] _opened = [], _openedStart = [], _rowNumbers = [];
+    private int[] _opened = [], _openedStart = [], _sizes = [], _rowNumbers = [];
     private ushort[] _sums = [];
     private byte[] _tables = [];
     private Hit[] _chosen = [];
@@ -65,38 +64,33 @@ internal sealed unsafe class KeySearch
         }
     }
 
-    /// <summary>Opens the lists of largest mass until they hold as many rows as asked for; the others' masses are the rest.</summary>
+    /// <summary>Opens the lists of largest share until they hold as many rows as asked for; the masses of the others are the rest.</summary>
     private void OpenLists(IvfPqIndex index, int opened)
     {
         Grow(ref _opened, _lists);
         Grow(ref _openedStart, _lists + 1);
-        Grow(ref _shares, _group * _lists);
-        _mass.AsSpan(0, _group * _lists).CopyTo(_shares);
-        GroupWeights.Sum(_shares, _group, _lists);
-        int largest = 0;
-        _threshold.Clear();
-        var cursor = new SegmentCursor(index);
-        while (cursor.Next())
+        Grow(ref _sizes, _lists);
+        LogShares(_mass, _lists);
+        // Padding keeps its share of nothing: it comes last and has no rows.
+        Array.Clear(_sizes, 0, _lists);
+        for (var cursor = new SegmentCursor(index); cursor.Next();)
+            _sizes[cursor.Number] = cursor.Rows;
+        for (int list = 0; list < _lists; list++)
         {
-            // A share that has underflown still counts, or there could be too few rows.
-            ref float share = ref _shares[cursor.Number];
-            share = MathF.Max(share, 1e-37f);
-            _threshold.Add(share, cursor.Rows);
-            largest = Math.Max(largest, cursor.Rows);
+            _opened[list] = list;
+            _shares[list] = -_shares[list];
         }
-        // The budget is not overrun by the last list; room for one more makes it a lower bound.
-        BudgetCut cut = _threshold.Find((long)opened + largest);
+        Array.Sort(_shares, _opened, 0, _lists);
         _openedCount = _openedRows = 0;
-        cursor = new SegmentCursor(index);
-        while (cursor.Next())
+        while (_openedRows < opened)
+            _openedRows += _sizes[_opened[_openedCount++]];
+        Array.Sort(_opened, 0, _openedCount);
+        for (int i = 0, start = 0; i < _openedCount; i++)
         {
-            if (!cut.Takes(_shares[cursor.Number], cursor.Rows))
-                continue;
-            _opened[_openedCount] = cursor.Number;
-            _openedStart[_openedCount++] = _openedRows;
-            _openedRows += cursor.Rows;
+            _openedStart[i] = start;
+            start += _sizes[_opened[i]];
             for (int g = 0; g < _group; g++)
-                _mass[g * _lists + cursor.Number] = float.NegativeInfinity;
+                _mass[g * _lists + _opened[i]] = float.NegativeInfinity;
         }
         _openedStart[_openedCount] = _openedRows;
         for (int g = 0; g < _group; g++)
@@ -138,17 +132,8 @@ internal sealed unsafe class KeySearch
     /// <summary>Chooses the rows whose keys are read: their numbers, ascending. The others add to the rest.</summary>
     private void ChooseRows(IvfPqIndex index, int keys)
     {
-        // One column more, for what was not opened.
-        int columns = _openedRows + 1;
-        Grow(ref _shares, _group * columns);
-        Grow(ref _scratch, _openedRows);
+        LogShares(_codeLogits, _openedRows);
         Grow(ref _chosen, Math.Min(keys, _openedRows));
-        for (int g = 0; g < _group; g++)
-        {
-            _codeLogits.AsSpan(g * _openedRows, _openedRows).CopyTo(_shares.AsSpan(g * columns));
-            _shares[g * columns + _openedRows] = _rest[g];
-        }
-        GroupWeights.Sum(_shares, _group, columns);
         int count = TopK.Select(_shares.AsSpan(0, _openedRows), _scratch, keys, 0, _chosen);
         Grow(ref _rowNumbers, count);
         var cursor = new SegmentCursor(index);
@@ -201,6 +186,29 @@ internal sealed unsafe class KeySearch
         for (int i = 0; i < found; i++)
             hits[i] = new Hit(_rowNumbers[hits[i].Row], hits[i].Score);
         return found;
+    }
+
+    /// <summary>
+    /// The logarithm of each column's largest share of a query's attention, max_g (logit − ln Σ exp(logit)), to _shares. Differs
+    /// from the sum over the group by less than the estimates do, and does not underflow, however large logits are.
+    /// </summary>
+    /// <param name="logits">[group, count]</param>
+    private void LogShares(float[] logits, int count)
+    {
+        Grow(ref _shares, count);
+        Grow(ref _scratch, count);
+        Span<float> shares = _shares.AsSpan(0, count), scratch = _scratch.AsSpan(0, count);
+        for (int g = 0; g < _group; g++)
+        {
+            ReadOnlySpan<float> row = logits.AsSpan(g * count, count);
+            row.CopyTo(scratch);
+            float whole = LogSumExp(scratch, _rest[g]);
+            TensorPrimitives.Subtract(row, whole, scratch);
+            if (g == 0)
+                scratch.CopyTo(shares);
+            else
+                TensorPrimitives.Max(shares, scratch, shares);
+        }
     }
 
     /// <summary>ln(Σ exp(logits) + exp(other)); the logits are spoilt.</summary>
