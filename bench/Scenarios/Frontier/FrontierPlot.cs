@@ -1,3 +1,4 @@
+using Retrieval.Runtime.Policies;
 using ScottPlot;
 using ScottPlot.Plottables;
 using ScottPlot.TickGenerators;
@@ -9,7 +10,8 @@ internal static class FrontierPlot
 {
     private const int Width = 1100;
     private const int Height = 750;
-    private const int LongLabel = 6;
+    private const int LongLabel = 7;
+    private const string Lists = "ivf-pq, lists of ";
 
     // Measured with a prototype in float arithmetic, before the method was written here.
     private static readonly (double Bytes, double Error)[] Aims = [(1.2, 0.051), (2.6, 0.033), (4.5, 0.020), (7.3, 0.013)];
@@ -45,14 +47,15 @@ internal static class FrontierPlot
         scatter.LineWidth = 2;
         scatter.MarkerSize = line.Length == 1 ? 14 : 7;
         scatter.MarkerShape = line.Length == 1 ? MarkerShape.FilledDiamond : MarkerShape.FilledCircle;
+        // Lists of any size have the same budgets in the same order: one line's labels serve all.
+        if (family.StartsWith(Lists, StringComparison.Ordinal) && !family.StartsWith($"{Lists}{new IvfPqPolicy().RowsPerList}", StringComparison.Ordinal))
+            return;
         for (int i = 0; i < line.Length; i++)
-            AddLabel(plot, line[i].Label, bytes[i], errors[i], color);
+            AddLabel(plot, line[i].Label.Replace("000,", "k,", StringComparison.Ordinal), bytes[i], errors[i], color);
     }
 
     private static void AddLabel(Plot plot, string label, double bytes, double error, Color color)
     {
-        if (label.Length == 0)
-            return;
         // Long labels stand below and left of their line: the other side has the other lines.
         bool below = label.Length > LongLabel;
         Text text = plot.Add.Text(label, bytes, error);

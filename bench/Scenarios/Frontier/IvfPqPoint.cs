@@ -1,7 +1,6 @@
 using System.Globalization;
 using Retrieval.Index;
 using Retrieval.Runtime;
-using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Scenarios.Frontier;
 
@@ -16,12 +15,10 @@ internal sealed record IvfPqPoint(CascadeBudget? Budget)
     public FrontierPoint Describe(int rowsPerList)
     {
         if (Budget is not { } budget)
-            return new FrontierPoint("ivf-pq default", "ivf-pq default", "");
+            return new FrontierPoint("ivf-pq default", "ivf-pq default", "default");
         string opened = budget.Opened == int.MaxValue ? All : $"{budget.Opened}";
         string label = $"{opened},{budget.Keys},{budget.Values}";
-        // The same budgets in the same order whatever the lists: one line's labels serve all.
-        string shown = rowsPerList == new IvfPqPolicy().RowsPerList ? label.Replace("000,", "k,", StringComparison.Ordinal) : "";
-        return new FrontierPoint($"ivf-pq/{rowsPerList} {label}", $"ivf-pq, lists of {rowsPerList}", shown);
+        return new FrontierPoint($"ivf-pq/{rowsPerList} {label}", $"ivf-pq, lists of {rowsPerList}", label);
     }
 
     private static IvfPqPoint One(string text)
