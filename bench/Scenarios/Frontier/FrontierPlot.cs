@@ -1,3 +1,4 @@
+using Retrieval.Runtime.Policies;
 using ScottPlot;
 using ScottPlot.Plottables;
 using ScottPlot.TickGenerators;
@@ -9,6 +10,8 @@ internal static class FrontierPlot
 {
     private const int Width = 1100;
     private const int Height = 750;
+    private const int LongLabel = 7;
+    private const string Lists = "ivf-pq, lists of ";
 
     // Measured with a prototype in float arithmetic, before the method was written here.
     private static readonly (double Bytes, double Error)[] Aims = [(1.2, 0.051), (2.6, 0.033), (4.5, 0.020), (7.3, 0.013)];
@@ -28,7 +31,7 @@ internal static class FrontierPlot
             if (line.All(point => point.Result.BytesPct == 0))
                 AddLevel(plot, family.Key, line[0].Result.MeanError);
             else
-                AddLine(plot, family.Key, line, palette.GetColor(color++));
+                AddLine(plot, family.Key, line, family.Key.EndsWith("default", StringComparison.Ordinal) ? Colors.Black : palette.GetColor(color++));
         }
         AddAims(plot);
         Decorate(plot);
@@ -44,15 +47,23 @@ internal static class FrontierPlot
         scatter.LineWidth = 2;
         scatter.MarkerSize = line.Length == 1 ? 14 : 7;
         scatter.MarkerShape = line.Length == 1 ? MarkerShape.FilledDiamond : MarkerShape.FilledCircle;
+        // Lists of any size have the same budgets in the same order: one line's labels serve all.
+        if (family.StartsWith(Lists, StringComparison.Ordinal) && !family.StartsWith($"{Lists}{new IvfPqPolicy().RowsPerList}", StringComparison.Ordinal))
+            return;
         for (int i = 0; i < line.Length; i++)
-        {
-            Text text = plot.Add.Text(line[i].Label, bytes[i], errors[i]);
-            text.LabelFontColor = color;
-            text.LabelFontSize = 10;
-            text.OffsetX = 6;
-            text.OffsetY = -4;
-            text.LabelAlignment = Alignment.LowerLeft;
-        }
+            AddLabel(plot, line[i].Label.Replace("000,", "k,", StringComparison.Ordinal), bytes[i], errors[i], color);
+    }
+
+    private static void AddLabel(Plot plot, string label, double bytes, double error, Color color)
+    {
+        // Long labels stand below and left of their line: the other side has the other lines.
+        bool below = label.Length > LongLabel;
+        Text text = plot.Add.Text(label, bytes, error);
+        text.LabelFontColor = color;
+        text.LabelFontSize = 11;
+        text.OffsetX = below ? -7 : 6;
+        text.OffsetY = below ? 3 : -4;
+        text.LabelAlignment = below ? Alignment.UpperRight : Alignment.LowerLeft;
     }
 
     private static void AddLevel(Plot plot, string family, double error)
@@ -73,7 +84,7 @@ internal static class FrontierPlot
     private static void Decorate(Plot plot)
     {
         plot.Title("Attention over far tokens: error against bytes read");
-        plot.XLabel("bytes read, % of 16-bit keys and values");
+        plot.XLabel("bytes read, % of 16-bit keys and values (ivf-pq: rows whose codes, keys, values are read)");
         plot.YLabel("mean relative error of a head's output");
         plot.Axes.Bottom.TickGenerator = new NumericManual([.. ByteTicks.Select(Math.Log10)], [.. ByteTicks.Select(tick => $"{tick:0.#}")]);
         plot.Axes.Left.TickGenerator = new NumericManual([.. ErrorTicks.Select(Math.Log10)], [.. ErrorTicks.Select(tick => $"{tick:0.###}")]);
