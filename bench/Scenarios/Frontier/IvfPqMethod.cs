@@ -27,7 +27,9 @@ internal sealed class IvfPqMethod(int rowsPerList, IReadOnlyList<IvfPqPoint> poi
             foreach (IvfPqSegment segment in _index.Segments)
                 _store.Pack(0, segment.First, segment.Count, [segment.Order]);
             _rows = [.. _store.Segments(0).Select(segment => segment.Rows(0))];
-            _budgets = [.. points.Select(point => point.Budget ?? policy.Budget(file.FarCount))];
+            _budgets = [.. points.Select(point => point.Budget is not { } budget ? policy.Budget(file.FarCount)
+                : budget.MaxError == 0 ? budget
+                : budget with { MaxError = file.Calibration.Find(_cascade, _index, _rows, budget.MaxError) })];
         }
 
         /// <summary>Bytes that every search reads whatever its budget: the query transform, the codebooks, scales and moments of the codec.</summary>

@@ -34,8 +34,10 @@ internal sealed unsafe class QkvFile : IDisposable
             throw new InputException($"{path} has {tokens:N0} tokens; sinks and window take {Sinks + Window:N0} of them, and there must be some between.");
         (int prompt, Group) = reader.Rows("prompt_queries");
         Moments = new QueryMoments(Dim);
-        Moments.Add(reader.Halves("prompt_queries", [prompt, Group, Dim]));
+        float[] promptQueries = reader.Halves("prompt_queries", [prompt, Group, Dim]);
+        Moments.Add(promptQueries);
         Store = CreateStore(RowFormat.F16);
+        Calibration = Calibrate(reader.Integers("prompt_positions"), promptQueries);
         int[] positions = reader.Integers("test_positions");
         float[] queries = reader.Halves("test_queries", [positions.Length, Group, Dim]);
         float[] outputs = reader.Floats("test_outputs", [positions.Length, Group, Dim]);
@@ -61,6 +63,9 @@ internal sealed unsafe class QkvFile : IDisposable
 
     /// <summary>The prompt's own queries; test queries have no part in them.</summary>
     public QueryMoments Moments { get; }
+
+    /// <summary>Prompt queries that stand after all far rows, with their exact attention.</summary>
+    public ErrorCalibration Calibration { get; }
 
     /// <summary>All rows, 16-bit, in order of position.</summary>
     public KvStore Store { get; }
@@ -95,6 +100,24 @@ internal sealed unsafe class QkvFile : IDisposable
     }
 
     public void Dispose() => Store.Dispose();
+
+    private ErrorCalibration Calibrate(int[] positions, float[] queries)
+    {
+        // As many as the product takes.
+        const int Samples = 32;
+        var calibration = new ErrorCalibration(Dim);
+        int width = Group * Dim;
+        int[] after = [.. Enumerable.Range(0, positions.Length).Where(i => positions[i] >= FarEnd)];
+        var far = new PartialMemory(Group, Dim);
+        for (int s = 0; s < Math.Min(Samples, after.Length); s++)
+        {
+            int i = after[(int)((long)s * after.Length / Math.Min(Samples, after.Length))];
+            var query = new TestQuery(this, positions[i], queries.AsSpan(i * width, width), []);
+            HostAttention.Attend(Store, 0, 0, Sinks, FarEnd, query.Scaled, far.Partial);
+            calibration.Add(query.Queries, query.Resident, query.MergedWith(far.Partial));
+        }
+        return calibration;
+    }
 
     /// <summary>Largest error of exact attention in the same two parts that methods are measured in.</summary>
     private float FullAttentionError()

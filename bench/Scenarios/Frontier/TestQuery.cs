@@ -1,5 +1,5 @@
-using Retrieval.Index;
 using System.Numerics.Tensors;
+using Retrieval.Index;
 using Retrieval.Offload;
 
 namespace Retrieval.Scenarios.Frontier;
@@ -36,13 +36,21 @@ internal sealed unsafe class TestQuery
     public ResidentAttention Resident => new(
         new ReadOnlySpan<float>(_resident.Partial.Output, _resident.Partial.Heads * _resident.Partial.Dim), new ReadOnlySpan<float>(_resident.Partial.LogSumExp, _resident.Partial.Heads));
 
-    /// <summary>What is missing from the exact output of each head, relative to it, when the far rows are attended to like this.</summary>
-    public void Errors(AttentionPartial far, Span<float> errors)
+    /// <summary>Attention over sinks, window and far rows, [group, dim]; valid until the next call.</summary>
+    public ReadOnlySpan<float> MergedWith(AttentionPartial far)
     {
         AttentionPartial sum = _sum.Partial;
         sum.Clear();
         sum.Merge(_resident.Partial);
         sum.Merge(far);
+        return new ReadOnlySpan<float>(sum.Output, sum.Heads * sum.Dim);
+    }
+
+    /// <summary>What is missing from the exact output of each head, relative to it, when the far rows are attended to like this.</summary>
+    public void Errors(AttentionPartial far, Span<float> errors)
+    {
+        MergedWith(far);
+        AttentionPartial sum = _sum.Partial;
         for (int head = 0; head < sum.Heads; head++)
         {
             ReadOnlySpan<float> output = new(sum.Output + head * sum.Dim, sum.Dim), expected = _expected.AsSpan(head * sum.Dim, sum.Dim);
