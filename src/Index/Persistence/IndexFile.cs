@@ -18,9 +18,11 @@ internal readonly record struct IndexShape(int Dim, int First, int Count)
     public void Expect(IKeyRows rows, int available)
     {
         if (First + Count > available)
-            throw new InvalidDataException($"The index is over rows {First} to {First + Count} and there are {available}; load it with the rows it was built over.");
+            throw new InvalidDataException(
+                $"The index is over rows {First} to {First + Count} and there are {available}; load it with the rows it was built over.");
         if (rows.Dim != Dim)
-            throw new InvalidDataException($"The index is over rows of {Dim} elements and the given ones have {rows.Dim}; load it with the rows it was built over.");
+            throw new InvalidDataException(
+                $"The index is over rows of {Dim} elements and the given ones have {rows.Dim}; load it with the rows it was built over.");
     }
 }
 
@@ -73,7 +75,9 @@ internal static class IndexFile
         Span<byte> header = stackalloc byte[HeaderBytes];
         int there = stream.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false);
         if (there < Magic.Length || !header.StartsWith(Magic))
-            throw new InvalidDataException($"This is no index: it begins with 0x{Convert.ToHexString(header[..Math.Min(there, Magic.Length)])}, an index with 0x{Convert.ToHexString(Magic)}; name a file that was saved as one.");
+            throw new InvalidDataException(
+                $"This is no index: it begins with 0x{Convert.ToHexString(header[..Math.Min(there, Magic.Length)])}, an index with 0x{Convert.ToHexString(Magic)};"
+                + " name a file that was saved as one.");
         if (there < HeaderBytes)
             throw new InvalidDataException($"The index ends after {there} bytes of a header of {HeaderBytes}; copy or save it again.");
         int version = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
@@ -81,17 +85,23 @@ internal static class IndexFile
             throw new InvalidDataException($"The index has format version {version} and this program reads version {Version}; build the index again.");
         uint checksum = BinaryPrimitives.ReadUInt32LittleEndian(header[40..]);
         if (checksum != Crc32C.Of(header[..40]))
-            throw new InvalidDataException($"The header of the index is damaged (checksum {Crc32C.Of(header[..40]):x8} and not {checksum:x8}); copy or save it again.");
+            throw new InvalidDataException(
+                $"The header of the index is damaged (checksum {Crc32C.Of(header[..40]):x8} and not {checksum:x8}); copy or save it again.");
         var found = (IndexKind)BinaryPrimitives.ReadInt32LittleEndian(header[12..]);
         if (found != kind)
             throw new InvalidDataException($"The file holds an index of kind {found} and not {kind}; load it as that.");
         var shape = new IndexShape(
-            BinaryPrimitives.ReadInt32LittleEndian(header[16..]), BinaryPrimitives.ReadInt32LittleEndian(header[20..]), BinaryPrimitives.ReadInt32LittleEndian(header[24..]));
-        if (shape.Dim is < 1 or > MostDim || shape.First < 0 || shape.Count < 0 || (long)shape.First + shape.Count > int.MaxValue || BinaryPrimitives.ReadInt32LittleEndian(header[28..]) != 0)
-            throw new InvalidDataException($"The index claims {shape.Count} rows of {shape.Dim} elements from row {shape.First} on, which cannot be; save it again.");
+            BinaryPrimitives.ReadInt32LittleEndian(header[16..]),
+            BinaryPrimitives.ReadInt32LittleEndian(header[20..]),
+            BinaryPrimitives.ReadInt32LittleEndian(header[24..]));
+        int reserved = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
+        if (shape.Dim is < 1 or > MostDim || shape.First < 0 || shape.Count < 0 || (long)shape.First + shape.Count > int.MaxValue || reserved != 0)
+            throw new InvalidDataException(
+                $"The index claims {shape.Count} rows of {shape.Dim} elements from row {shape.First} on, which cannot be; save it again.");
         long length = BinaryPrimitives.ReadInt64LittleEndian(header[32..]);
         if (length < 0 || (stream.CanSeek && length > stream.Length - stream.Position - sizeof(uint)))
-            throw new InvalidDataException($"The index should have {length:N0} more bytes and a checksum, and the file ends before; copy or save it again.");
+            throw new InvalidDataException(
+                $"The index should have {length:N0} more bytes and a checksum, and the file ends before; copy or save it again.");
         var reader = new IndexReader(stream, length);
         T index = read(shape, reader);
         reader.Finish();
