@@ -46,4 +46,17 @@ public sealed unsafe class FlatIndex(IKeyRows rows, int first = 0) : IKeyIndex
         GroupWeights.Sum(allScores, group, count);
         return TopK.Select(allScores.AsSpan(0, count), scratch, k, first, hits);
     }
+
+    /// <summary>Writes which rows are covered; the rows themselves belong to somebody else.</summary>
+    public void Save(Stream stream) => IndexFile.Save(stream, IndexKind.Flat, new IndexShape(rows.Dim, first, Count), static _ => { });
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="rows">The rows that were covered.</param>
+    /// <param name="available">Rows that the source has; an index that covers more is refused.</param>
+    /// <exception cref="InvalidDataException">The stream holds no undamaged index of this kind over rows of this shape.</exception>
+    public static FlatIndex Load(Stream stream, IKeyRows rows, int available) => IndexFile.Load(stream, IndexKind.Flat, (shape, _) =>
+    {
+        shape.Expect(rows, available);
+        return new FlatIndex(rows, shape.First) { Count = shape.Count };
+    });
 }

@@ -136,4 +136,31 @@ public sealed unsafe class PageIndex : IKeyIndex
         fixed (ushort* bounds = &_bounds[page * Width])
             MinMax.Bounds(rows, count, dim, bounds);
     }
+
+    /// <summary>Writes the bounds of all pages; the rows themselves belong to somebody else.</summary>
+    public void Save(Stream stream) => IndexFile.Save(stream, IndexKind.Page, new IndexShape(_rows.Dim, _first, Count), writer =>
+    {
+        writer.Write(PageRows);
+        writer.Write<ushort>(_bounds.AsSpan(0, Pages * Width));
+    });
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="rows">The rows that were covered; they are read again only where a page changes.</param>
+    /// <param name="available">Rows that the source has; an index that covers more is refused.</param>
+    /// <exception cref="InvalidDataException">The stream holds no undamaged index of this kind over rows of this shape.</exception>
+    public static PageIndex Load(Stream stream, IKeyRows rows, int available) => IndexFile.Load(stream, IndexKind.Page, (shape, reader) =>
+    {
+        shape.Expect(rows, available);
+        var index = new PageIndex(rows, shape.First, reader.ReadInt(1, MostPageRows, "page rows")) { Count = shape.Count };
+        index._bounds = reader.ReadArray<ushort>((long)index.Pages * index.Width, "bounds");
+        for (int i = 0; i < index._bounds.Length; i++)
+        {
+            // Comparisons with what is not a number are false.
+            Half bound = BitConverter.UInt16BitsToHalf(index._bounds[i]);
+            bool largest = i % index.Width < shape.Dim;
+            if (!Half.IsFinite(bound) || (largest && !(bound >= BitConverter.UInt16BitsToHalf(index._bounds[i + shape.Dim]))))
+                throw IndexReader.Error($"bound {i} is {bound}, out of order or no number");
+        }
+        return index;
+    });
 }

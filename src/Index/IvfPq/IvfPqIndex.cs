@@ -37,6 +37,22 @@ public sealed class IvfPqIndex
         return index;
     }
 
+    /// <summary>Writes lists, codes and what they share; the rows themselves belong to somebody else.</summary>
+    public void Save(Stream stream)
+    {
+        int first = _segments.Count == 0 ? 0 : _segments[0].First;
+        IndexFile.Save(stream, IndexKind.IvfPq, new IndexShape(Codec.Dim, first, End - first), writer => IvfPqFormat.Write(writer, this));
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <exception cref="InvalidDataException">The stream holds no undamaged index of this kind.</exception>
+    public static IvfPqIndex Load(Stream stream) => IndexFile.Load(stream, IndexKind.IvfPq, (shape, reader) =>
+    {
+        IvfPqIndex index = IvfPqFormat.Read(reader, shape);
+        return index.End == shape.First + shape.Count || shape.Count == 0 ? index
+            : throw IndexReader.Error($"its lists end at row {index.End} and should at row {shape.First + shape.Count}");
+    });
+
     /// <summary>Learns coordinates and codes from rows [first, first + count), and holds none of them yet.</summary>
     internal static IvfPqIndex Prepare(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments queries, IvfPqOptions options)
     {

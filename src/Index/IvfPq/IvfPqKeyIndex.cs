@@ -87,6 +87,44 @@ public sealed class IvfPqKeyIndex : IKeyIndex
         return (_threadSearch ??= new KeySearch()).Run(Index, _rows, end, Count - indexed, queries, Math.Min(k, Count), opened, keys, hits);
     }
 
+    /// <summary>Writes lists, codes and the moments of the queries; the rows themselves belong to somebody else.</summary>
+    public void Save(Stream stream) => IndexFile.Save(stream, IndexKind.IvfPqKeys, new IndexShape(_rows.Dim, _first, Count), writer =>
+    {
+        writer.Write(OpenedShare);
+        writer.Write(KeysPerHit);
+        writer.Write(LeastKeys);
+        IvfPqFormat.Write(writer, _queries);
+        IvfPqFormat.Write(writer, Options);
+        writer.Write(Index is null ? 0 : 1);
+        if (Index is not null)
+            IvfPqFormat.Write(writer, Index);
+    });
+
+    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
+    /// <param name="rows">The rows that were covered.</param>
+    /// <param name="available">Rows that the source has; an index that covers more is refused.</param>
+    /// <exception cref="InvalidDataException">The stream holds no undamaged index of this kind over rows of this shape.</exception>
+    public static IvfPqKeyIndex Load(Stream stream, IKeyRows rows, int available) => IndexFile.Load(stream, IndexKind.IvfPqKeys, (shape, reader) =>
+    {
+        shape.Expect(rows, available);
+        double openedShare = reader.Read<double>("opened share");
+        int keysPerHit = reader.Read<int>("keys per hit"), leastKeys = reader.Read<int>("least keys");
+        QueryMoments queries = IvfPqFormat.ReadMoments(reader, shape.Dim);
+        var index = new IvfPqKeyIndex(rows, queries, IvfPqFormat.ReadOptions(reader, shape.Dim), shape.First)
+        {
+            OpenedShare = double.IsFinite(openedShare) ? openedShare : throw IndexReader.Error($"opened share is {openedShare}"),
+            KeysPerHit = keysPerHit,
+            LeastKeys = leastKeys,
+            Count = shape.Count,
+        };
+        if (reader.ReadInt(0, 1, "segments or none") == 1)
+            index.Index = IvfPqFormat.Read(reader, shape);
+        int tail = shape.First + shape.Count - index.Indexed;
+        if (index.Index is { Segments.Count: 0 } || (index.Index is not null && index.Index.Options != index.Options) || tail >= index.Options.SegmentRows)
+            throw IndexReader.Error($"{tail:N0} rows are in no segment of {index.Options.SegmentRows:N0}, or segments have other options than the index");
+        return index;
+    });
+
     /// <summary>Lists know their mean values; a search for keys does without, so there they are zeros.</summary>
     private sealed class NoValues(int dim) : IKeyRows
     {

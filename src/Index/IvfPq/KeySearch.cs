@@ -71,16 +71,15 @@ internal sealed unsafe class KeySearch
         Grow(ref _openedStart, _lists + 1);
         Grow(ref _sizes, _lists);
         LogShares(_mass, _lists);
-        // Padding keeps its share of nothing: it comes last and has no rows.
-        Array.Clear(_sizes, 0, _lists);
-        for (var cursor = new SegmentCursor(index); cursor.Next();)
-            _sizes[cursor.Number] = cursor.Rows;
-        for (int list = 0; list < _lists; list++)
+        int lists = 0;
+        for (var cursor = new SegmentCursor(index); cursor.Next(); lists++)
         {
-            _opened[list] = list;
-            _shares[list] = -_shares[list];
+            // Padding drops out: numbers grow at least as fast as their count.
+            _opened[lists] = cursor.Number;
+            _sizes[cursor.Number] = cursor.Rows;
+            _shares[lists] = -_shares[cursor.Number];
         }
-        Array.Sort(_shares, _opened, 0, _lists);
+        Array.Sort(_shares, _opened, 0, lists);
         _openedCount = _openedRows = 0;
         while (_openedRows < opened)
             _openedRows += _sizes[_opened[_openedCount++]];
@@ -209,9 +208,11 @@ internal sealed unsafe class KeySearch
             else
                 TensorPrimitives.Max(shares, scratch, shares);
         }
+        // Overflow, which takes an absurd index or query, must not end in the selection, which knows no NaN.
+        TensorPrimitives.MaxNumber(shares, float.MinValue, shares);
     }
 
-    /// <summary>ln(Σ exp(logits) + exp(other)); the logits are spoilt.</summary>
+    /// <summary>ln(Σ exp(logits) + exp(other)); −∞ where that overflows. The logits are spoilt.</summary>
     private static float LogSumExp(Span<float> logits, float other)
     {
         float max = MathF.Max(other, TensorPrimitives.Max<float>(logits));
@@ -219,7 +220,8 @@ internal sealed unsafe class KeySearch
             return max;
         TensorPrimitives.Subtract(logits, max, logits);
         TensorPrimitives.Exp(logits, logits);
-        return max + MathF.Log(TensorPrimitives.Sum<float>(logits) + MathF.Exp(other - max));
+        float sum = max + MathF.Log(TensorPrimitives.Sum<float>(logits) + MathF.Exp(other - max));
+        return float.IsFinite(sum) ? sum : float.NegativeInfinity;
     }
 
     private static void Grow<T>(ref T[] array, int length)

@@ -41,4 +41,11 @@ public sealed class QueryMoments(int dim)
         _sum.CopyTo(copy._sum, 0);
         return copy;
     }
+
+    internal static QueryMoments FromParts(int dim, int count, ReadOnlySpan<float> sum)
+    {
+        var moments = new QueryMoments(dim) { Count = count };
+        sum.CopyTo(moments._sum);
+        return moments;
+    }
 }

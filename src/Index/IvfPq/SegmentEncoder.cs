@@ -129,7 +129,8 @@ internal static unsafe class SegmentEncoder
         return (bytes, scale);
     }
 
-    private static float[] LogCounts(int[] starts)
+    /// <summary>Logarithms of the lists' sizes, −∞ in the padding.</summary>
+    public static float[] LogCounts(int[] starts)
     {
         int lists = starts.Length - 1;
         var logs = new float[(lists + 15) / 16 * 16];
@@ -139,7 +140,8 @@ internal static unsafe class SegmentEncoder
         return logs;
     }
 
-    private static int[] BlockStarts(int[] starts)
+    /// <summary>First block of each list and, last, the number of blocks.</summary>
+    public static int[] BlockStarts(int[] starts)
     {
         var blocks = new int[starts.Length];
         for (int list = 0; list < starts.Length - 1; list++)

@@ -1,0 +1,164 @@
+namespace Retrieval.Index;
+
+/// <summary>
+/// The payload of an <see cref="IvfPqIndex"/>: for each part a method that writes it and one that reads it, field by field in the
+/// same order. What follows from other fields (blocks, logarithms, bands) is computed again, so it cannot contradict them.
+/// </summary>
+internal static class IvfPqFormat
+{
+    // Far beyond what is of use; keeps a forged file from making the next segment endless.
+    private const int MostIterations = 10_000;
+
+    public static void Write(IndexWriter writer, IvfPqIndex index)
+    {
+        Write(writer, index.Options);
+        Write(writer, index.Codec);
+        writer.Write(index.Segments.Count);
+        foreach (IvfPqSegment segment in index.Segments)
+            Write(writer, segment);
+    }
+
+    /// <summary>Reads an index whose segments follow one another within [First, First + Count).</summary>
+    public static IvfPqIndex Read(IndexReader reader, IndexShape shape)
+    {
+        IvfPqOptions options = ReadOptions(reader, shape.Dim);
+        IvfPqCodec codec = ReadCodec(reader, shape.Dim, options);
+        var index = new IvfPqIndex(codec, options);
+        int segments = reader.ReadInt(0, shape.Count, "number of segments"), first = shape.First;
+        for (int s = 0; s < segments; s++)
+        {
+            IvfPqSegment segment = ReadSegment(reader, codec, first, shape.First + shape.Count - first);
+            index.Add(segment);
+            first += segment.Count;
+        }
+        return index;
+    }
+
+    public static void Write(IndexWriter writer, IvfPqOptions options)
+    {
+        writer.Write(options.SegmentRows);
+        writer.Write(options.RowsPerList);
+        writer.Write(options.Iterations);
+        writer.Write(options.AxesPerCode);
+    }
+
+    public static IvfPqOptions ReadOptions(IndexReader reader, int dim)
+    {
+        var options = new IvfPqOptions
+        {
+            SegmentRows = reader.ReadInt(16, 65536, "rows of a segment"),
+            RowsPerList = reader.ReadInt(1, int.MaxValue, "rows of a list"),
+            Iterations = reader.ReadInt(1, MostIterations, "iterations"),
+            AxesPerCode = reader.ReadInt(1, IndexFile.MostDim, "axes of a code"),
+        };
+        // Sums of more codes than that do not fit in 16 bits.
+        return options.Subspaces(dim) <= 256 ? options : throw IndexReader.Error($"a row has {options.Subspaces(dim)} codes and can have 256");
+    }
+
+    public static void Write(IndexWriter writer, QueryMoments moments)
+    {
+        writer.Write(moments.Count);
+        writer.Write(moments.Sum);
+    }
+
+    public static QueryMoments ReadMoments(IndexReader reader, int dim)
+    {
+        int count = reader.ReadInt(0, int.MaxValue, "number of queries");
+        return QueryMoments.FromParts(dim, count, reader.ReadFloats((long)dim * dim, "moments of the queries"));
+    }
+
+    private static void Write(IndexWriter writer, IvfPqCodec codec)
+    {
+        writer.Write<float>(codec.KeyTransform);
+        writer.Write<float>(codec.QueryTransform);
+        writer.Write<float>(codec.Variances);
+        writer.Write<int>(codec.Quantizer.Starts);
+        foreach (float[] codebook in codec.Quantizer.Codebooks)
+            writer.Write<float>(codebook);
+        writer.Write<float>(codec.CodeNoise);
+        writer.Write<float>(codec.ValueCovariance);
+    }
+
+    private static IvfPqCodec ReadCodec(IndexReader reader, int dim, IvfPqOptions options)
+    {
+        long square = (long)dim * dim;
+        float[] keys = reader.ReadFloats(square, "key transform"), queries = reader.ReadFloats(square, "query transform");
+        float[] variances = reader.ReadFloats(dim, "variances", 0);
+        int[] starts = reader.ReadStarts(options.Subspaces(dim), dim, false, "axes of codes");
+        var codebooks = new float[starts.Length - 1][];
+        for (int s = 0; s < codebooks.Length; s++)
+            codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
+        float[] noise = reader.ReadFloats(dim, "code noise", 0), covariance = reader.ReadFloats(square, "value covariance");
+        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, covariance);
+    }
+
+    private static void Write(IndexWriter writer, IvfPqSegment segment)
+    {
+        writer.Write(segment.Count);
+        writer.Write(segment.Lists);
+        writer.Write<ushort>(segment.Order);
+        writer.Write<int>(segment.ListStarts);
+        writer.Write<byte>(segment.Centres.Span);
+        writer.Write<float>(segment.CentreScale);
+        writer.Write<float>(segment.CentreMiddle);
+        writer.Write<byte>(segment.Spread.Span);
+        writer.Write<float>(segment.SpreadScale);
+        writer.Write<byte>(segment.Codes.Span);
+        writer.Write<byte>(segment.Values.Means.Span);
+        writer.Write<float>(segment.Values.MeanScale);
+    }
+
+    private static IvfPqSegment ReadSegment(IndexReader reader, IvfPqCodec codec, int first, int most)
+    {
+        int dim = codec.Dim, count = reader.ReadInt(1, Math.Min(most, 65536), "rows of a segment"), lists = reader.ReadInt(1, count, "lists of a segment");
+        ushort[] order = ReadPermutation(reader, count);
+        int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
+        long padded = (lists + 15) / 16 * 16;
+        return new IvfPqSegment
+        {
+            First = first,
+            Count = count,
+            Lists = lists,
+            Order = order,
+            ListStarts = starts,
+            BlockStarts = blocks,
+            LogCounts = SegmentEncoder.LogCounts(starts),
+            Centres = reader.ReadAligned(dim * padded, "centres"),
+            CentreScale = reader.ReadFloats(dim, "scales of centres", 0),
+            CentreMiddle = reader.ReadFloats(dim, "middles of centres"),
+            Spread = ReadSpread(reader, padded),
+            SpreadScale = reader.ReadFloats(IvfPqCodec.Bands, "scales of spreads", 0),
+            Codes = reader.ReadAligned((long)blocks[^1] * (codec.Quantizer.Subspaces / 2) * IvfPqSegment.BlockRows, "codes"),
+            Values = new ListValues
+            {
+                Means = reader.ReadAligned((long)lists * dim, "mean values"),
+                MeanScale = reader.ReadFloats(lists, "scales of mean values", 0),
+            },
+        };
+    }
+
+    private static ushort[] ReadPermutation(IndexReader reader, int count)
+    {
+        ushort[] order = reader.ReadArray<ushort>(count, "order of rows");
+        var seen = new bool[count];
+        foreach (ushort row in order)
+        {
+            if (row >= count || seen[row])
+                throw IndexReader.Error($"row {row} of a segment of {count} is out of range or stands twice in the order");
+            seen[row] = true;
+        }
+        return order;
+    }
+
+    /// <summary>Variances are read as signed bytes, and none is negative.</summary>
+    private static AlignedBytes ReadSpread(IndexReader reader, long padded)
+    {
+        AlignedBytes spread = reader.ReadAligned(IvfPqCodec.Bands * padded, "spreads");
+        foreach (byte value in spread.Span)
+        {
+            if (value > 127)
+                throw IndexReader.Error($"spreads hold {value}");
+        }
+        return spread;
+    }
+}
