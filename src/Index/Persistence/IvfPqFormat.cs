@@ -77,6 +77,8 @@ internal static class IvfPqFormat
             writer.Write<float>(codebook);
         writer.Write<float>(codec.CodeNoise);
         writer.Write<float>(codec.ValueCovariance);
+        writer.Write(codec.ValueSpread);
+        writer.Write(codec.ValueVariance);
     }
 
     private static IvfPqCodec ReadCodec(IndexReader reader, int dim, IvfPqOptions options)
@@ -89,7 +91,8 @@ internal static class IvfPqFormat
         for (int s = 0; s < codebooks.Length; s++)
             codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
         float[] noise = reader.ReadFloats(dim, "code noise", 0), covariance = reader.ReadFloats(square, "value covariance");
-        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, covariance);
+        var values = new ValueStatistics(covariance, reader.ReadFloats(1, "spread of values", 0)[0], reader.ReadFloats(1, "variance of values", 0)[0]);
+        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, values);
     }
 
     private static void Write(IndexWriter writer, IvfPqSegment segment)

@@ -89,10 +89,17 @@ internal sealed unsafe class SavedIndex
             values.Span[i] = BitConverter.HalfToUInt16Bits((Half)(Rows.Values[i] * i % 7));
         }
         PackedRows[] rows = [.. index.Segments.Select(_ => new PackedRows((nint)keys.Pointer, 0, (nint)values.Pointer, 0, Dim))];
+        var found = new System.Text.StringBuilder();
         float* output = stackalloc float[Group * Dim], logSumExp = stackalloc float[Group];
-        if (rows.Length > 0)
-            new Cascade().Run(index, rows, Queries, [1, 0, float.NegativeInfinity], new CascadeBudget(80, 20, 10), output, logSumExp);
-        return string.Join(' ', new Span<float>(output, Group * Dim).ToArray().Concat(new Span<float>(logSumExp, Group).ToArray()).Select(x => x.ToString("r")));
+        var resident = new ResidentAttention(new float[Group * Dim], [1, 0, float.NegativeInfinity]);
+        foreach (float maxError in (float[])[0, 0.1f])
+        {
+            if (rows.Length == 0)
+                break;
+            new Cascade().Run(index, rows, Queries, resident, new CascadeBudget(80, 20, 10) { MaxError = maxError }, output, logSumExp);
+            found.AppendJoin(' ', new Span<float>(output, Group * Dim).ToArray()).Append(' ').AppendJoin(' ', new Span<float>(logSumExp, Group).ToArray());
+        }
+        return found.ToString();
     }
 
     private static IvfPqKeyIndex Keys() => new(Rows, Moments(), Options, 5) { KeysPerHit = 2, LeastKeys = 1 };
