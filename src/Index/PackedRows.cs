@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -18,6 +19,12 @@ public readonly unsafe record struct PackedRows(nint Keys, nint KeyScales, nint 
     /// <summary>Bytes of a key, and of a value.</summary>
     public int RowBytes => KeyScales == 0 ? 2 * Dim : Dim + sizeof(ushort);
 
+    /// <summary>Asks the memory for one key, which will be read soon.</summary>
+    internal void PrefetchKey(int place) => Prefetch(Keys, KeyScales, place);
+
+    /// <summary>Asks the memory for one value.</summary>
+    internal void PrefetchValue(int place) => Prefetch(Values, ValueScales, place);
+
     /// <summary>Widens one key.</summary>
     public void ReadKey(int place, float* destination) => Read(Keys, KeyScales, place, destination);
 
@@ -37,6 +44,18 @@ public readonly unsafe record struct PackedRows(nint Keys, nint KeyScales, nint 
         nint rows = keys ? Keys : Values, scales = keys ? KeyScales : ValueScales;
         for (int i = 0; i < count; i++)
             Read(rows, scales, first + i, destination + (long)i * Dim);
+    }
+
+    private void Prefetch(nint rows, nint scales, int place)
+    {
+        if (!Sse.IsSupported)
+            return;
+        int bytes = scales == 0 ? 2 * Dim : Dim;
+        byte* row = (byte*)rows + (long)place * bytes;
+        for (int at = 0; at < bytes; at += 64)
+            Sse.Prefetch0(row + at);
+        if (scales != 0)
+            Sse.Prefetch0((byte*)scales + 2L * place);
     }
 
     private void Read(nint rows, nint scales, int place, float* destination)

@@ -13,11 +13,10 @@ public sealed unsafe class Cascade
     // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
     private const float Highest = 40;
 
-    private readonly BudgetThreshold _threshold = new();
     private readonly ListEstimate _estimate = new();
     private readonly ErrorTarget _error = new();
-    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [], _variances = [];
-    private int[] _opened = [], _openedStart = [], _chosen = [], _chosenList = [];
+    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [], _variances = [], _chosenScores = [];
+    private int[] _opened = [], _openedStart = [], _chosen = [], _chosenList = [], _chosenPlace = [];
     private ushort[] _sums = [];
     private byte[] _tables = [];
     private int _dim, _group, _lists, _openedCount, _stride, _chosenCount;
@@ -46,22 +45,22 @@ public sealed unsafe class Cascade
         ScanCodes(index, total);
         if (targeted)
             _error.ScoreCodes(index.Codec, _weights, _stride, _groupWeights.AsSpan(0, _stride));
-        ChooseRows(targeted ? null : budget.Keys);
+        ChooseRows(index, rows, targeted ? null : budget.Keys);
         int keysRead = _chosenCount;
         ReadKeys(index, rows, queries, total);
         if (targeted)
             AimRows(index.Codec);
-        KeepRows(targeted ? null : budget.Values);
+        KeepRows(index, rows, targeted ? null : budget.Values);
         fixed (float* x = _x)
         {
             _estimate.Begin(index.Codec, x, _group, output);
-            _estimate.AddRows(index, rows, new ChosenRows(_chosen.AsSpan(0, _chosenCount), _chosenList, _opened, _openedStart, _weights, _stride), _mass, _lists);
+            _estimate.AddRows(index, rows, new ChosenRows(_chosen.AsSpan(0, _chosenCount), _chosenPlace, _chosenList, _opened, _weights, _stride), _mass, _lists);
             _estimate.AddLists(index, _mass, _lists, _opened.AsSpan(0, _openedCount));
             _estimate.Finish(total, logSumExp);
         }
         long rowBytes = rows.IsEmpty ? 0 : rows[0].RowBytes;
         Bytes = new CascadeBytes(
-            _lists * (long)(_dim + IvfPqCodec.Bands + sizeof(ushort)) + _estimate.MeansRead * (_dim + sizeof(ushort)),
+            _lists * (long)(_dim + IvfPqCodec.Bands + 2 * sizeof(float)) + _openedCount * 2L * sizeof(int) + _estimate.MeansRead * (long)(_dim + sizeof(float)),
             _stride * (long)(index.Codec.Quantizer.Subspaces / 2), keysRead * rowBytes, _chosenCount * rowBytes);
     }
 
@@ -136,19 +135,19 @@ public sealed unsafe class Cascade
     {
         Grow(ref _opened, _lists);
         Grow(ref _openedStart, _lists + 1);
-        _threshold.Clear();
-        var cursor = new SegmentCursor(index);
-        while (cursor.Next())
-            Weigh(_listScores[cursor.Number], budget, cursor.Rows);
-        BudgetCut cut = Cut(budget, _error.ListLimit);
-        _openedCount = _stride = 0;
-        cursor = new SegmentCursor(index);
-        while (cursor.Next())
+        fixed (float* scores = _listScores, sizes = index.ListSizes)
+        fixed (int* opened = _opened)
         {
-            if (!cut.Takes(_listScores[cursor.Number], cursor.Rows))
-                continue;
-            _opened[_openedCount] = cursor.Number;
-            _openedStart[_openedCount++] = _stride;
+            float threshold = budget is { } most
+                ? ScoreThreshold.ForBudget(scores, sizes, _lists, most) : ScoreThreshold.ForRest(scores, _lists, (float)_error.ListLimit);
+            _openedCount = ScoreThreshold.Collect(scores, _lists, threshold, opened);
+        }
+        _stride = 0;
+        var cursor = new SegmentCursor(index);
+        for (int i = 0; i < _openedCount; i++)
+        {
+            cursor.MoveTo(_opened[i]);
+            _openedStart[i] = _stride;
             _stride += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
         }
         _openedStart[_openedCount] = _stride;
@@ -192,24 +191,31 @@ public sealed unsafe class Cascade
     }
 
     /// <summary>Chooses the rows of largest score.</summary>
-    private void ChooseRows(int? budget)
+    private void ChooseRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int? budget)
     {
-        Grow(ref _chosen, Math.Min(budget ?? _stride, _stride));
-        Grow(ref _chosenList, Math.Min(budget ?? _stride, _stride));
-        _threshold.Clear();
-        for (int at = 0; at < _stride; at++)
-            Weigh(_groupWeights[at], budget);
-        BudgetCut cut = Cut(budget, _error.CodeLimit);
-        _chosenCount = 0;
-        for (int i = 0; i < _openedCount; i++)
+        int most = Math.Min(budget ?? _stride, _stride);
+        Grow(ref _chosen, most);
+        Grow(ref _chosenList, most);
+        Grow(ref _chosenPlace, most);
+        fixed (float* scores = _groupWeights)
+        fixed (int* chosen = _chosen)
         {
-            for (int at = _openedStart[i]; at < _openedStart[i + 1]; at++)
+            float threshold = budget is null
+                ? ScoreThreshold.ForRest(scores, _stride, (float)_error.CodeLimit) : ScoreThreshold.ForBudget(scores, null, _stride, most);
+            _chosenCount = ScoreThreshold.Collect(scores, _stride, threshold, chosen);
+        }
+        var cursor = new SegmentCursor(index);
+        for (int i = 0, list = -1, end = 0, first = 0; i < _chosenCount; i++)
+        {
+            while (_chosen[i] >= end)
             {
-                if (_groupWeights[at] < cut.Edge || !cut.Takes(_groupWeights[at]))
-                    continue;
-                _chosen[_chosenCount] = at;
-                _chosenList[_chosenCount++] = i;
+                end = _openedStart[++list + 1];
+                cursor.MoveTo(_opened[list]);
+                first = cursor.FirstPlace - _openedStart[list];
             }
+            _chosenList[i] = list;
+            _chosenPlace[i] = first + _chosen[i];
+            rows[cursor.Index].PrefetchKey(_chosenPlace[i]);
         }
     }
 
@@ -228,9 +234,8 @@ public sealed unsafe class Cascade
                 int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
                 for (int i = 0; i < some; i++)
                 {
-                    int list = _chosenList[first + i];
-                    cursor.MoveTo(_opened[list]);
-                    rows[cursor.Index].ReadKey(cursor.FirstPlace + _chosen[first + i] - _openedStart[list], tile + i * _dim);
+                    cursor.MoveTo(_opened[_chosenList[first + i]]);
+                    rows[cursor.Index].ReadKey(_chosenPlace[first + i], tile + i * _dim);
                 }
                 TileScores.Compute(tile, some, _dim, query, _group, logits + first, stride);
             }
@@ -276,34 +281,31 @@ public sealed unsafe class Cascade
     }
 
     /// <summary>Keeps those of the chosen rows whose values are worth reading.</summary>
-    private void KeepRows(int? budget)
+    private void KeepRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int? budget)
     {
-        if (budget >= _chosenCount)
-            return;
-        _threshold.Clear();
+        Grow(ref _chosenScores, _chosenCount);
         for (int i = 0; i < _chosenCount; i++)
-            Weigh(_groupWeights[_chosen[i]], budget);
-        BudgetCut cut = Cut(budget, _error.KeyLimit);
+            _chosenScores[i] = _groupWeights[_chosen[i]];
+        float threshold;
+        fixed (float* scores = _chosenScores)
+        {
+            threshold = budget is { } most
+                ? ScoreThreshold.ForBudget(scores, null, _chosenCount, most) : ScoreThreshold.ForRest(scores, _chosenCount, (float)_error.KeyLimit);
+        }
         int kept = 0;
+        var cursor = new SegmentCursor(index);
         for (int i = 0; i < _chosenCount; i++)
         {
-            if (!cut.Takes(_groupWeights[_chosen[i]]))
+            if (_chosenScores[i] < threshold)
                 continue;
+            cursor.MoveTo(_opened[_chosenList[i]]);
+            rows[cursor.Index].PrefetchValue(_chosenPlace[i]);
             _chosen[kept] = _chosen[i];
+            _chosenPlace[kept] = _chosenPlace[i];
             _chosenList[kept++] = _chosenList[i];
         }
         _chosenCount = kept;
     }
-
-    private void Weigh(float score, int? budget, int weight = 1)
-    {
-        if (budget is null)
-            _threshold.AddToSum(score);
-        else
-            _threshold.Add(score, weight);
-    }
-
-    private BudgetCut Cut(int? budget, double limit) => budget is { } most ? _threshold.Find(most) : _threshold.FindRest(limit);
 
     private static void Grow<T>(ref T[] array, int length)
     {

@@ -2,11 +2,11 @@ namespace Retrieval.Index;
 
 /// <summary>Rows of the opened lists whose values are read, in the scratch memory of a <see cref="Cascade"/>.</summary>
 /// <param name="at">Where each row's weights stand, ascending.</param>
+/// <param name="places">Which place of its segment each has.</param>
 /// <param name="lists">Which opened list each belongs to.</param>
 /// <param name="opened">Numbers of the opened lists.</param>
-/// <param name="openedStart">Where the weights of each opened list begin.</param>
 /// <param name="weights">[group, stride]</param>
-internal readonly ref struct ChosenRows(ReadOnlySpan<int> at, int[] lists, int[] opened, int[] openedStart, float[] weights, int stride)
+internal readonly ref struct ChosenRows(ReadOnlySpan<int> at, int[] places, int[] lists, int[] opened, float[] weights, int stride)
 {
     private readonly ReadOnlySpan<int> _at = at;
 
@@ -15,8 +15,8 @@ internal readonly ref struct ChosenRows(ReadOnlySpan<int> at, int[] lists, int[]
     /// <summary>Number of a row's list, as in <see cref="SegmentCursor"/>.</summary>
     public int List(int i) => opened[lists[i]];
 
-    /// <summary>Which row of its list.</summary>
-    public int RowOfList(int i) => _at[i] - openedStart[lists[i]];
+    /// <summary>Which place of its segment.</summary>
+    public int Place(int i) => places[i];
 
     public float Weight(int g, int i) => weights[g * stride + _at[i]];
 }

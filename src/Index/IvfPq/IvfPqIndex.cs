@@ -28,6 +28,9 @@ public sealed class IvfPqIndex
 
     internal IReadOnlyList<IvfPqSegment> Segments => _segments;
 
+    /// <summary>Rows of each list of each segment, segments padded as their scores are; 0 in the padding.</summary>
+    internal float[] ListSizes { get; private set; } = [];
+
     /// <summary>Builds an index over rows [first, first + count).</summary>
     /// <param name="queries">Moments of the queries that will search, taken from the prompt.</param>
     public static IvfPqIndex Build(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments queries, IvfPqOptions options)
@@ -88,13 +91,18 @@ public sealed class IvfPqIndex
         return segments;
     }
 
-    internal void Add(params ReadOnlySpan<IvfPqSegment> segments) => _segments.AddRange(segments);
+    internal void Add(params ReadOnlySpan<IvfPqSegment> segments)
+    {
+        _segments.AddRange(segments);
+        CountLists();
+    }
 
     /// <summary>Drops the segments that have rows from <paramref name="end"/> on.</summary>
     internal void Truncate(int end)
     {
         while (_segments.Count > 0 && End > end)
             _segments.RemoveAt(_segments.Count - 1);
+        CountLists();
     }
 
     /// <summary>An index with the same segments, which are immutable and shared.</summary>
@@ -102,7 +110,21 @@ public sealed class IvfPqIndex
     {
         var copy = new IvfPqIndex(Codec, Options);
         copy._segments.AddRange(_segments);
+        copy.ListSizes = ListSizes;
         return copy;
+    }
+
+    private void CountLists()
+    {
+        var sizes = new float[_segments.Sum(segment => segment.PaddedLists)];
+        int first = 0;
+        foreach (IvfPqSegment segment in _segments)
+        {
+            for (int list = 0; list < segment.Lists; list++)
+                sizes[first + list] = segment.ListCount(list);
+            first += segment.PaddedLists;
+        }
+        ListSizes = sizes;
     }
 
     /// <summary>Bounds of segments of equal size, at most as large as the options say.</summary>

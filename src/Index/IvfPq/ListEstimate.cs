@@ -21,7 +21,8 @@ internal sealed unsafe class ListEstimate
     // A list whose mass is a millionth of the attention cannot move the output by a rounding error of its rows.
     private const float Negligible = 1e-6f;
 
-    private float[] _tile = [], _tileWeights = [], _shift = [], _sum = [], _tilt = [];
+    private float[] _tile = [], _tileWeights = [], _shift = [], _sum = [], _tilt = [], _listMass = [];
+    private int[] _wanted = [];
     private int _dim, _group, _filled;
     private float* _output;
 
@@ -73,7 +74,7 @@ internal sealed unsafe class ListEstimate
             }
             for (int i = first; i < end; i++)
             {
-                rows[cursor.Index].ReadValue(cursor.FirstPlace + chosen.RowOfList(i), ref _tile[_filled * _dim]);
+                rows[cursor.Index].ReadValue(chosen.Place(i), ref _tile[_filled * _dim]);
                 for (int g = 0; g < _group; g++)
                 {
                     // Not weight · (1 + lent / sum): weights far below 1 would overflow it.
@@ -89,28 +90,30 @@ internal sealed unsafe class ListEstimate
     /// <param name="opened">Numbers of the lists whose masses come from codes, ascending.</param>
     public void AddLists(IvfPqIndex index, float[] mass, int lists, ReadOnlySpan<int> opened)
     {
-        var cursor = new SegmentCursor(index);
-        while (cursor.Next())
+        _listMass = _listMass.Length < lists ? new float[lists] : _listMass;
+        _wanted = _wanted.Length < lists ? new int[lists] : _wanted;
+        Span<float> all = _listMass.AsSpan(0, lists);
+        all.Clear();
+        for (int g = 0; g < _group; g++)
         {
-            float tilt = 1;
-            if (opened.Length > 0 && opened[0] == cursor.Number)
-            {
-                opened = opened[1..];
-                tilt = OpenedTilt;
-            }
-            float all = 0;
-            for (int g = 0; g < _group; g++)
-            {
-                float weight = mass[g * lists + cursor.Number];
-                _tileWeights[g * PackedRows.TileRows + _filled] = weight;
-                _sum[g] += weight;
-                _tilt[g] += tilt * weight;
-                all += weight;
-            }
-            if (all < Negligible)
-                continue;
+            ReadOnlySpan<float> shares = mass.AsSpan(g * lists, lists);
+            TensorPrimitives.Add(all, shares, all);
+            float sum = TensorPrimitives.Sum(shares), inOpened = 0;
+            foreach (int list in opened)
+                inOpened += shares[list];
+            _sum[g] += sum;
+            _tilt[g] += sum - (1 - OpenedTilt) * inOpened;
+        }
+        fixed (float* total = all)
+        fixed (int* wanted = _wanted)
+            MeansRead = ScoreThreshold.Collect(total, lists, Negligible, wanted);
+        var cursor = new SegmentCursor(index);
+        for (int i = 0; i < MeansRead; i++)
+        {
+            cursor.MoveTo(_wanted[i]);
             cursor.Segment.Values.Read(cursor.List, _tile.AsSpan(_filled * _dim, _dim));
-            MeansRead++;
+            for (int g = 0; g < _group; g++)
+                _tileWeights[g * PackedRows.TileRows + _filled] = mass[g * lists + _wanted[i]];
             Advance();
         }
     }
