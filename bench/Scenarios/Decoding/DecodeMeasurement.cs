@@ -9,6 +9,7 @@ namespace Retrieval.Scenarios.Decoding;
 /// <param name="bandwidth">Of reading from memory, in GB/s (10⁹ bytes).</param>
 internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int steps, TextWriter log)
 {
+    private const int LayersBetweenLines = 10;
     private const int FirstToken = 1;
 
     // Steps until code is compiled for speed and caches are as they stay.
@@ -32,10 +33,14 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
             return new RefusedCell(depth, policy.Name, problem.Message);
         }
         long begin = Stopwatch.GetTimestamp();
-        _synthetic.Fill(state, depth, layer => log.Write($"\r{policy.Name}, {depth:N0} tokens: layer {layer} of {rig.Config.Layers}, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0.0} s "));
+        _synthetic.Fill(state, depth, layer =>
+        {
+            if (layer % LayersBetweenLines == 0)
+                log.WriteLine($"{policy.Name}, {depth:N0} tokens: {layer} of {rig.Config.Layers} layers filled, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0} s");
+        });
         double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         (StepTimes times, double fastest, long bytes) = Steps(state, depth);
-        log.WriteLine($"\r{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token, fastest {fastest:0.00}");
+        log.WriteLine($"{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token, fastest {fastest:0.00}");
         return new DecodeCell(
             depth, policy.Name, Round(times.Total), Round(times.Weights), Round(times.Select), Round(times.Attend), Round(times.Other), Round(fastest),
             bytes, Round(bytes / bandwidth / 1e6), Environment.WorkingSet, state.IndexBytes, state.Store.Bytes, Math.Round(build, 1));
@@ -66,25 +71,27 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
     }
 
     /// <summary>Rows that the last step attended to anyway, all layers and KV heads together.</summary>
-    private static long ResidentRows(SequenceState state)
+    private long ResidentRows(SequenceState state)
     {
         long rows = 0;
         for (int layer = 0; layer < state.Store.Layout.Layers; layer++)
         {
-            rows += state.Selector(layer) is null
-                ? Math.Min(state.Length, state.Store.Length(layer) - state.Store.FirstRow(layer))
+            rows += rig.Config.LayerKinds[layer].SlidingWindow is { } window
+                ? Math.Min(state.Length, window)
                 : state.Length - (state.SearchedEnd(layer, state.Length) - Math.Min(state.Policy.Sinks, state.Length));
         }
         return rows * state.Store.Layout.KvHeads;
     }
 
-    /// <summary>Rows as they stay, an index of some bytes a row, and the 16-bit rows of two layers while they are indexed.</summary>
-    private static long BytesNeeded(KvLayout layout, RetrievalPolicy policy, int depth)
+    /// <summary>Rows as they stay: 16-bit ones, or packed ones with their index and the 16-bit rows of two layers while they are indexed.</summary>
+    private long BytesNeeded(KvLayout layout, RetrievalPolicy policy, int depth)
     {
+        long layerRows = layout.TokenBytes / layout.Layers, whole = rig.Config.LayerKinds.Count(kind => kind.SlidingWindow is null);
         if (policy is not IvfPqPolicy)
-            return depth * layout.TokenBytes;
-        long heads = (long)layout.Layers * layout.KvHeads, index = layout.HeadDim / 8 + 8;
-        return depth * (heads * (2 * layout.PackedRowBytes + index) + 2 * layout.TokenBytes / layout.Layers);
+            return depth * (whole + 1) * layerRows;
+        // Lists, order and codes of a row of one head: about 13 bytes at 64 elements.
+        long index = layout.HeadDim / 8 + 6;
+        return depth * (whole * layout.KvHeads * (2 * layout.PackedRowBytes + index) + 2 * layerRows);
     }
 
     private static double Round(double milliseconds) => Math.Round(milliseconds, 3);

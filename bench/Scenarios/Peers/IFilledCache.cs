@@ -47,12 +47,11 @@ internal sealed class SyntheticCache : IFilledCache
     private readonly SequenceState _state;
     private readonly int _depth;
 
-    public SyntheticCache(DecodeRig rig, SyntheticKv rows, PeerPlan plan, int depth, TextWriter log)
+    public SyntheticCache(DecodeRig rig, SyntheticKv rows, PeerPlan plan, int depth)
     {
         (_rig, _depth) = (rig, depth - 1);
         _state = rig.NewState(plan.Policy);
-        rows.Fill(_state, _depth, layer => log.Write($"\rlayer {layer} of {rig.Config.Layers} "));
-        log.WriteLine();
+        rows.Fill(_state, _depth, _ => { });
     }
 
     public double Generate(int tokens)

@@ -50,8 +50,8 @@ internal sealed class Ours : IDisposable
         return new Speed(ids.Length / result.Prefill.TotalSeconds, result.MillisecondsPerToken);
     }
 
-    public IFilledCache Fill(int[] ids, TextWriter log)
-        => _rig is null ? new ReadCache(_engine, ids) : new SyntheticCache(_rig, _rows!, _plan, ids.Length, log);
+    public IFilledCache Fill(int[] ids)
+        => _rig is null ? new ReadCache(_engine, ids) : new SyntheticCache(_rig, _rows!, _plan, ids.Length);
 
     public void Dispose()
     {

@@ -28,7 +28,7 @@ internal sealed class PeerMeasurement(PeerPlan plan, Ours ours, LlamaCpp theirs,
     {
         int[] ids = ours.Filler(depth);
         log.WriteLine($"depth {depth}: filling ours");
-        using IFilledCache cache = ours.Fill(ids, log);
+        using IFilledCache cache = ours.Fill(ids);
         log.WriteLine($"depth {depth}: filling llama.cpp's");
         theirs.Read(ids, plan.Tokens);
         // The first time does not count: code is compiled, pages are touched.
