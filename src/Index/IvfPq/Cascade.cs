@@ -17,7 +17,6 @@ public sealed unsafe class Cascade
     private readonly ErrorTarget _error = new();
     private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [], _variances = [], _chosenScores = [];
     private int[] _opened = [], _openedStart = [], _chosen = [], _chosenList = [], _chosenPlace = [];
-    private ushort[] _sums = [];
     private byte[] _tables = [];
     private int _dim, _group, _lists, _openedCount, _stride, _chosenCount;
 
@@ -61,7 +60,7 @@ public sealed unsafe class Cascade
         long rowBytes = rows.IsEmpty ? 0 : rows[0].RowBytes;
         Bytes = new CascadeBytes(
             _lists * (long)(_dim + IvfPqCodec.Bands + 2 * sizeof(float)) + _openedCount * 2L * sizeof(int) + _estimate.MeansRead * (long)(_dim + sizeof(float)),
-            _stride * (long)(index.Codec.Quantizer.Subspaces / 2), keysRead * rowBytes, _chosenCount * rowBytes);
+            _stride / CodeScan.BlockRows * (long)CodeScan.BlockBytes(index.Codec.Quantizer.Subspaces), keysRead * rowBytes, _chosenCount * rowBytes);
     }
 
     /// <summary>Logits and masses of all lists; segments lie one after another.</summary>
@@ -72,6 +71,7 @@ public sealed unsafe class Cascade
             _lists += segment.PaddedLists;
         Grow(ref _x, _group * _dim);
         Grow(ref _scratch, _group * Math.Max(_dim, IvfPqCodec.Bands));
+        float* energies = stackalloc float[_group * IvfPqCodec.Bands];
         Grow(ref _logits, _group * _lists);
         Grow(ref _mass, _group * _lists);
         Grow(ref _listScores, _lists);
@@ -81,9 +81,10 @@ public sealed unsafe class Cascade
         {
             index.Codec.Transform(queries, x);
             int first = 0;
+            ListScores.Energies(index.Codec, x, _group, energies);
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, variances == null ? null : variances + first, _lists);
+                ListScores.Compute(segment, x, energies, _group, scratch, logits + first, mass + first, variances == null ? null : variances + first, _lists);
                 first += segment.PaddedLists;
             }
         }
@@ -96,10 +97,9 @@ public sealed unsafe class Cascade
         for (int g = 0; g < _group; g++)
         {
             Span<float> mass = _mass.AsSpan(g * _lists, _lists);
-            float max = MathF.Max(TensorPrimitives.Max<float>(mass), resident[g]);
-            TensorPrimitives.Subtract(mass, max, mass);
-            TensorPrimitives.Exp(mass, mass);
-            float sum = TensorPrimitives.Sum<float>(mass) + MathF.Exp(resident[g] - max);
+            float max = MathF.Max(TensorPrimitives.Max<float>(mass), resident[g]), sum;
+            fixed (float* shares = mass)
+                sum = VectorExp.Shares(shares, _lists, max) + MathF.Exp(resident[g] - max);
             TensorPrimitives.Multiply(mass, 1 / sum, mass);
             total[g] = max + MathF.Log(sum);
             if (g == 0)
@@ -143,12 +143,14 @@ public sealed unsafe class Cascade
             _openedCount = ScoreThreshold.Collect(scores, _lists, threshold, opened);
         }
         _stride = 0;
+        int blockBytes = CodeScan.BlockBytes(index.Codec.Quantizer.Subspaces);
         var cursor = new SegmentCursor(index);
         for (int i = 0; i < _openedCount; i++)
         {
             cursor.MoveTo(_opened[i]);
             _openedStart[i] = _stride;
             _stride += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
+            cursor.Segment.PrefetchCodes(cursor.List, blockBytes);
         }
         _openedStart[_openedCount] = _stride;
     }
@@ -157,10 +159,10 @@ public sealed unsafe class Cascade
     private void ScanCodes(IvfPqIndex index, float* total)
     {
         IvfPqCodec codec = index.Codec;
-        int pairs = codec.Quantizer.Subspaces / 2;
+        int subspaces = codec.Quantizer.Subspaces;
         Grow(ref _weights, _group * _stride);
         Grow(ref _groupWeights, _stride);
-        Grow(ref _tables, _group * CodeScan.TableBytes(pairs));
+        Grow(ref _tables, _group * CodeScan.TableBytes(subspaces));
         float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group], sum = stackalloc float[_group];
         var cursor = new SegmentCursor(index);
         fixed (float* x = _x, weights = _weights, groupWeights = _groupWeights)
@@ -170,20 +172,15 @@ public sealed unsafe class Cascade
             for (int i = 0; i < _openedCount; i++)
             {
                 cursor.MoveTo(_opened[i]);
-                IvfPqSegment segment = cursor.Segment;
-                int block = segment.BlockStarts[cursor.List], blocks = segment.BlockStarts[cursor.List + 1] - block, start = _openedStart[i];
-                Grow(ref _sums, _group * blocks * IvfPqSegment.BlockRows);
+                int start = _openedStart[i];
                 for (int g = 0; g < _group; g++)
                 {
                     shift[g] = _logits[g * _lists + _opened[i]] + offset[g] - total[g];
                     sum[g] = 0;
                 }
-                fixed (ushort* sums = _sums)
-                {
-                    int stride = blocks * IvfPqSegment.BlockRows;
-                    CodeScan.Sum(segment.Codes.Pointer + (long)block * pairs * IvfPqSegment.BlockRows, blocks, pairs, tables, _group, sums, stride);
-                    CodeWeights.Compute(sums, stride, cursor.Rows, _group, shift, scale, weights + start, _stride, groupWeights + start, sum);
-                }
+                byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * CodeScan.BlockBytes(subspaces);
+                CodeScan.Logits(codes, cursor.Rows, subspaces, tables, _group, shift, scale, weights + start, _stride);
+                CodeWeights.Compute(weights + start, _stride, _openedStart[i + 1] - start, _group, groupWeights + start, sum);
                 for (int g = 0; g < _group; g++)
                     _mass[g * _lists + _opened[i]] = sum[g];
             }
@@ -256,8 +253,8 @@ public sealed unsafe class Cascade
             TensorPrimitives.Multiply(_weights.AsSpan(g * _stride, _stride), MathF.Exp(-excess), _weights.AsSpan(g * _stride, _stride));
             total += excess;
         }
-        TensorPrimitives.Subtract(exact, total, exact);
-        TensorPrimitives.Exp(exact, exact);
+        fixed (float* logits = exact)
+            VectorExp.Shares(logits, exact.Length, total);
         for (int i = 0; i < exact.Length; i++)
         {
             int at = _chosen[i];

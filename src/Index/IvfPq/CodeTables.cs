@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -5,6 +6,8 @@ namespace Retrieval.Index;
 /// <summary>Tables of a query for <see cref="CodeScan"/>: its dot products with all centroids, rounded to bytes of one common scale.</summary>
 internal static unsafe class CodeTables
 {
+    private const int Centroids = ProductQuantizer.Centroids;
+
     /// <summary>Builds the tables of a group.</summary>
     /// <param name="x">[group, dim], in the codec's coordinates.</param>
     /// <param name="logCount">Natural logarithm of the number of rows whose codes are read.</param>
@@ -14,40 +17,43 @@ internal static unsafe class CodeTables
     public static void Build(IvfPqCodec codec, float* x, int group, float logCount, byte* tables, float* offset, float* scale)
     {
         ProductQuantizer quantizer = codec.Quantizer;
-        int dim = codec.Dim, subspaces = quantizer.Subspaces, pairs = subspaces / 2;
-        float* entries = stackalloc float[subspaces * ProductQuantizer.Centroids];
-        for (int g = 0; g < group; g++, x += dim, tables += CodeScan.TableBytes(pairs))
+        int subspaces = quantizer.Subspaces;
+        float* entries = stackalloc float[subspaces * Centroids], lowest = stackalloc float[subspaces];
+        fixed (float* columns = quantizer.Columns)
         {
-            float range = 0;
-            offset[g] = 0;
-            for (int s = 0; s < subspaces; s++)
+            for (int g = 0; g < group; g++, x += codec.Dim, tables += CodeScan.TableBytes(subspaces))
             {
-                float low = float.PositiveInfinity, high = float.NegativeInfinity;
-                int start = quantizer.Starts[s], width = quantizer.Starts[s + 1] - start;
-                float[] codebook = quantizer.Codebooks[s];
-                for (int c = 0; c < ProductQuantizer.Centroids; c++)
+                float range = 0;
+                offset[g] = ListScores.Gain(codec.Noise(x), logCount);
+                for (int s = 0; s < subspaces; s++)
                 {
-                    float dot = 0;
-                    for (int i = 0; i < width; i++)
-                        dot += x[start + i] * codebook[c * width + i];
-                    entries[s * ProductQuantizer.Centroids + c] = dot;
-                    low = MathF.Min(low, dot);
-                    high = MathF.Max(high, dot);
+                    Vector512<float> dots = default;
+                    for (int i = quantizer.Starts[s]; i < quantizer.Starts[s + 1]; i++)
+                        dots = Vector512.FusedMultiplyAdd(Vector512.Create(x[i]), Vector512.Load(columns + i * Centroids), dots);
+                    dots.Store(entries + s * Centroids);
+                    lowest[s] = Least(dots);
+                    offset[g] += lowest[s];
+                    range = MathF.Max(range, -Least(-dots) - lowest[s]);
                 }
-                for (int c = 0; c < ProductQuantizer.Centroids; c++)
-                    entries[s * ProductQuantizer.Centroids + c] -= low;
-                offset[g] += low;
-                range = MathF.Max(range, high - low);
-            }
-            offset[g] += ListScores.Gain(codec.Noise(x), logCount);
-            scale[g] = range / 255;
-            float inverse = range > 0 ? 255 / range : 0;
-            for (int s = 0; s < subspaces; s++)
-            {
-                byte* table = tables + CodeScan.TableOffset(s, pairs);
-                for (int c = 0; c < ProductQuantizer.Centroids; c++)
-                    table[c] = (byte)MathF.Round(entries[s * ProductQuantizer.Centroids + c] * inverse);
+                scale[g] = range / 255;
+                float inverse = range > 0 ? 255 / range : 0;
+                for (int s = 0; s < subspaces; s++)
+                    Round(entries + s * Centroids, lowest[s], inverse, tables + s * Centroids);
             }
         }
+    }
+
+    private static float Least(Vector512<float> values)
+    {
+        Vector256<float> half = Vector256.Min(values.GetLower(), values.GetUpper());
+        Vector128<float> quarter = Vector128.Min(half.GetLower(), half.GetUpper());
+        return MathF.Min(MathF.Min(quarter[0], quarter[1]), MathF.Min(quarter[2], quarter[3]));
+    }
+
+    private static void Round(float* entries, float lowest, float inverse, byte* table)
+    {
+        Vector512<int> rounded = Vector512.ConvertToInt32(Vector512.Round((Vector512.Load(entries) - Vector512.Create(lowest)) * inverse));
+        Vector256<ushort> words = Vector256.Narrow(rounded.GetLower().AsUInt32(), rounded.GetUpper().AsUInt32());
+        Vector128.Narrow(words.GetLower(), words.GetUpper()).Store(table);
     }
 }

@@ -1,3 +1,5 @@
+using Retrieval.Index.Kernels;
+
 namespace Retrieval.Index;
 
 /// <summary>How an <see cref="IvfPqIndex"/> is built.</summary>
@@ -15,8 +17,8 @@ public sealed record IvfPqOptions
     /// <summary>Axes for each 4-bit code on average; default 4: 8 bytes a row of 64.</summary>
     public int AxesPerCode { get; init; } = 4;
 
-    /// <summary>Codes of a row of that many elements: even, so that two share a byte.</summary>
-    internal int Subspaces(int dim) => Math.Max(2, (dim + 2 * AxesPerCode - 1) / (2 * AxesPerCode) * 2);
+    /// <summary>Codes of a row of that many elements: a multiple of 8, as they are scanned.</summary>
+    internal int Subspaces(int dim) => (dim + CodeScan.Octet * AxesPerCode - 1) / (CodeScan.Octet * AxesPerCode) * CodeScan.Octet;
 
     /// <summary>Throws if a value is out of its range.</summary>
     public void Validate()

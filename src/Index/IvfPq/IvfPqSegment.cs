@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -9,7 +10,7 @@ namespace Retrieval.Index;
 internal sealed class IvfPqSegment
 {
     /// <summary>Rows whose codes lie interleaved; a list begins with a new block.</summary>
-    public const int BlockRows = 16;
+    public const int BlockRows = CodeScan.BlockRows;
 
     /// <summary>Number of the first row in the source.</summary>
     public required int First { get; init; }
@@ -48,11 +49,21 @@ internal sealed class IvfPqSegment
     /// <summary>[bands]</summary>
     public required float[] SpreadScale { get; init; }
 
-    /// <summary>[blocks, subspaces / 2, 16]: two codes a byte, the lower nibble first; rows beyond a list's end are 0.</summary>
+    /// <summary>Blocks as <see cref="CodeScan"/> reads them; rows beyond a list's end are 0.</summary>
     public required AlignedBytes Codes { get; init; }
 
     /// <summary>Means of the lists' values.</summary>
     public required ListValues Values { get; init; }
+
+    /// <summary>Asks the memory for the codes of a list, which will be read soon.</summary>
+    public unsafe void PrefetchCodes(int list, int blockBytes)
+    {
+        if (!Sse.IsSupported)
+            return;
+        byte* end = Codes.Pointer + (long)BlockStarts[list + 1] * blockBytes;
+        for (byte* line = Codes.Pointer + (long)BlockStarts[list] * blockBytes; line < end; line += 64)
+            Sse.Prefetch0(line);
+    }
 
     public int ListCount(int list) => ListStarts[list + 1] - ListStarts[list];
 
@@ -70,13 +81,6 @@ internal sealed class ListValues
     public required float[] MeanScale { get; init; }
 
     public long Bytes => Means.Length + sizeof(float) * MeanScale.Length;
-
-    /// <summary>The mean value of a list.</summary>
-    public unsafe void Read(int list, Span<float> destination)
-    {
-        fixed (float* target = destination)
-            ByteRow.Widen((sbyte*)Means.Pointer + (long)list * destination.Length, MeanScale[list], target, destination.Length);
-    }
 }
 
 /// <summary>Bytes that begin at a cache line and do not move.</summary>

@@ -12,7 +12,7 @@ internal sealed unsafe class KeySearch
 {
     private float[] _x = [], _scratch = [], _logits = [], _mass = [], _rest = [], _codeLogits = [], _shares = [], _exact = [], _tile = [];
     private int[] _opened = [], _openedStart = [], _sizes = [], _rowNumbers = [];
-    private ushort[] _sums = [];
+    private float[] _blockLogits = [];
     private byte[] _tables = [];
     private Hit[] _chosen = [];
     private int _dim, _group, _lists, _openedCount, _openedRows, _rows;
@@ -50,15 +50,17 @@ internal sealed unsafe class KeySearch
             _lists += segment.PaddedLists;
         Grow(ref _x, _group * _dim);
         Grow(ref _scratch, _group * Math.Max(_dim, IvfPqCodec.Bands));
+        float* energies = stackalloc float[_group * IvfPqCodec.Bands];
         Grow(ref _logits, _group * _lists);
         Grow(ref _mass, _group * _lists);
         fixed (float* x = _x, scratch = _scratch, logits = _logits, mass = _mass)
         {
             index.Codec.Transform(queries, x);
+            ListScores.Energies(index.Codec, x, _group, energies);
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment, index.Codec, x, _group, scratch, logits + first, mass + first, null, _lists);
+                ListScores.Compute(segment, x, energies, _group, scratch, logits + first, mass + first, null, _lists);
                 first += segment.PaddedLists;
             }
         }
@@ -100,10 +102,10 @@ internal sealed unsafe class KeySearch
     private void ScanCodes(IvfPqIndex index)
     {
         IvfPqCodec codec = index.Codec;
-        int pairs = codec.Quantizer.Subspaces / 2;
+        int subspaces = codec.Quantizer.Subspaces;
         Grow(ref _codeLogits, _group * _openedRows);
-        Grow(ref _tables, _group * CodeScan.TableBytes(pairs));
-        float* offset = stackalloc float[_group], scale = stackalloc float[_group];
+        Grow(ref _tables, _group * CodeScan.TableBytes(subspaces));
+        float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group];
         var cursor = new SegmentCursor(index);
         fixed (float* x = _x)
         fixed (byte* tables = _tables)
@@ -112,18 +114,17 @@ internal sealed unsafe class KeySearch
             for (int i = 0; i < _openedCount; i++)
             {
                 cursor.MoveTo(_opened[i]);
-                IvfPqSegment segment = cursor.Segment;
-                int block = segment.BlockStarts[cursor.List], blocks = segment.BlockStarts[cursor.List + 1] - block, stride = blocks * IvfPqSegment.BlockRows;
-                Grow(ref _sums, _group * stride);
-                fixed (ushort* sums = _sums)
-                    CodeScan.Sum(segment.Codes.Pointer + (long)block * pairs * IvfPqSegment.BlockRows, blocks, pairs, tables, _group, sums, stride);
+                int block = cursor.Segment.BlockStarts[cursor.List], stride = (cursor.Segment.BlockStarts[cursor.List + 1] - block) * IvfPqSegment.BlockRows;
+                Grow(ref _blockLogits, _group * stride);
                 for (int g = 0; g < _group; g++)
+                    shift[g] = _logits[g * _lists + _opened[i]] + offset[g];
+                fixed (float* logits = _blockLogits)
                 {
-                    Span<float> logits = _codeLogits.AsSpan(g * _openedRows + _openedStart[i], cursor.Rows);
-                    float shift = _logits[g * _lists + _opened[i]] + offset[g];
-                    for (int r = 0; r < logits.Length; r++)
-                        logits[r] = shift + scale[g] * _sums[g * stride + r];
+                    CodeScan.Logits(
+                        cursor.Segment.Codes.Pointer + (long)block * CodeScan.BlockBytes(subspaces), cursor.Rows, subspaces, tables, _group, shift, scale, logits, stride);
                 }
+                for (int g = 0; g < _group; g++)
+                    _blockLogits.AsSpan(g * stride, cursor.Rows).CopyTo(_codeLogits.AsSpan(g * _openedRows + _openedStart[i]));
             }
         }
     }

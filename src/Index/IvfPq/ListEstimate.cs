@@ -51,7 +51,7 @@ internal sealed unsafe class ListEstimate
     /// <param name="mass">[group, lists]</param>
     public void AddRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, ChosenRows chosen, float[] mass, int lists)
     {
-        float* sum = stackalloc float[_group], lent = stackalloc float[_group];
+        float* factor = stackalloc float[_group];
         var cursor = new SegmentCursor(index);
         for (int first = 0, end; first < chosen.Count; first = end)
         {
@@ -68,18 +68,18 @@ internal sealed unsafe class ListEstimate
                     read += chosen.Weight(g, i);
                 ref float rest = ref mass[g * lists + list];
                 rest = all ? 0 : MathF.Max(rest - read, 0);
-                sum[g] = MathF.Max(read, float.Epsilon);
-                lent[g] = read > 0 ? share * rest : 0;
-                rest -= lent[g];
+                float lent = read > 0 ? share * rest : 0;
+                // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
+                factor[g] = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
+                rest -= lent;
             }
             for (int i = first; i < end; i++)
             {
                 rows[cursor.Index].ReadValue(chosen.Place(i), ref _tile[_filled * _dim]);
                 for (int g = 0; g < _group; g++)
                 {
-                    // Not weight · (1 + lent / sum): weights far below 1 would overflow it.
                     float weight = chosen.Weight(g, i);
-                    _sum[g] += _tileWeights[g * PackedRows.TileRows + _filled] = weight + lent[g] * (weight / sum[g]);
+                    _sum[g] += _tileWeights[g * PackedRows.TileRows + _filled] = weight + weight * factor[g];
                 }
                 Advance();
             }
@@ -104,17 +104,19 @@ internal sealed unsafe class ListEstimate
             _sum[g] += sum;
             _tilt[g] += sum - (1 - OpenedTilt) * inOpened;
         }
-        fixed (float* total = all)
+        MeansRead = 0;
+        int first = 0;
+        fixed (float* total = all, weights = mass)
         fixed (int* wanted = _wanted)
-            MeansRead = ScoreThreshold.Collect(total, lists, Negligible, wanted);
-        var cursor = new SegmentCursor(index);
-        for (int i = 0; i < MeansRead; i++)
         {
-            cursor.MoveTo(_wanted[i]);
-            cursor.Segment.Values.Read(cursor.List, _tile.AsSpan(_filled * _dim, _dim));
-            for (int g = 0; g < _group; g++)
-                _tileWeights[g * PackedRows.TileRows + _filled] = mass[g * lists + _wanted[i]];
-            Advance();
+            foreach (IvfPqSegment segment in index.Segments)
+            {
+                int count = ScoreThreshold.Collect(total + first, segment.Lists, Negligible, wanted);
+                fixed (float* scales = segment.Values.MeanScale)
+                    WeightedByteRows.Accumulate((sbyte*)segment.Values.Means.Pointer, scales, wanted, count, _dim, weights + first, lists, _group, _output);
+                MeansRead += count;
+                first += segment.PaddedLists;
+            }
         }
     }
 

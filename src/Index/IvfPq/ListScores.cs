@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
@@ -10,37 +11,46 @@ internal static unsafe class ListScores
     // 0.7 to 0.8 gave the least error and 1 half as much again.
     private const float VarianceShare = 0.75f;
 
-    /// <summary>Scores the lists of one segment.</summary>
+    /// <summary>Variance that a query's logits have in a list of average spread, band by band.</summary>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
-    /// <param name="scratch">[group, dim + bands]</param>
-    /// <param name="logits">[group, stride]: x · centre.</param>
-    /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
-    /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
-    public static void Compute(IvfPqSegment segment, IvfPqCodec codec, float* x, int group, float* scratch, float* logits, float* mass, float* variances, int stride)
+    /// <param name="energies">[group, bands]</param>
+    public static void Energies(IvfPqCodec codec, float* x, int group, float* energies)
     {
-        int dim = codec.Dim, padded = segment.PaddedLists;
-        float* offset = stackalloc float[group];
-        for (int g = 0; g < group; g++)
-        {
-            offset[g] = 0;
-            for (int i = 0; i < dim; i++)
-            {
-                scratch[g * dim + i] = x[g * dim + i] * segment.CentreScale[i];
-                offset[g] += x[g * dim + i] * segment.CentreMiddle[i];
-            }
-        }
-        ByteColumns.Multiply((sbyte*)segment.Centres.Pointer, padded, dim, scratch, group, logits, stride, padded);
         for (int g = 0; g < group; g++)
         {
             for (int band = 0; band < IvfPqCodec.Bands; band++)
             {
                 float energy = 0;
                 for (int i = codec.BandStarts[band]; i < codec.BandStarts[band + 1]; i++)
-                    energy += x[g * dim + i] * x[g * dim + i] * codec.Variances[i];
-                scratch[g * IvfPqCodec.Bands + band] = VarianceShare * energy * segment.SpreadScale[band];
+                    energy += x[g * codec.Dim + i] * x[g * codec.Dim + i] * codec.Variances[i];
+                energies[g * IvfPqCodec.Bands + band] = VarianceShare * energy;
             }
         }
-        ByteColumns.Multiply((sbyte*)segment.Spread.Pointer, padded, IvfPqCodec.Bands, scratch, group, mass, stride, padded);
+    }
+
+    /// <summary>Scores the lists of one segment.</summary>
+    /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
+    /// <param name="energies">[group, bands], from <see cref="Energies"/>.</param>
+    /// <param name="scratch">[group, dim or bands, whichever is more]</param>
+    /// <param name="logits">[group, stride]: x · centre.</param>
+    /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
+    /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
+    public static void Compute(
+        IvfPqSegment segment, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride)
+    {
+        const int Bands = IvfPqCodec.Bands;
+        int dim = segment.CentreScale.Length, padded = segment.PaddedLists;
+        float* offset = stackalloc float[group];
+        for (int g = 0; g < group; g++)
+        {
+            var query = new ReadOnlySpan<float>(x + g * dim, dim);
+            TensorPrimitives.Multiply(query, segment.CentreScale, new Span<float>(scratch + g * dim, dim));
+            offset[g] = TensorPrimitives.Dot(query, segment.CentreMiddle);
+        }
+        ByteColumns.Multiply((sbyte*)segment.Centres.Pointer, padded, dim, scratch, group, logits, stride, padded);
+        for (int g = 0; g < group; g++)
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(energies + g * Bands, Bands), segment.SpreadScale, new Span<float>(scratch + g * Bands, Bands));
+        ByteColumns.Multiply((sbyte*)segment.Spread.Pointer, padded, Bands, scratch, group, mass, stride, padded);
         for (int g = 0; variances != null && g < group; g++)
             new ReadOnlySpan<float>(mass + (long)g * stride, padded).CopyTo(new Span<float>(variances + (long)g * stride, padded));
         fixed (float* logCounts = segment.LogCounts)

@@ -16,7 +16,19 @@ internal sealed unsafe class ProductQuantizer
     private const int Panel = 64;
 
     private ProductQuantizer(int dim, int[] starts, float[][] centroids)
-        => (Dim, Starts, Codebooks) = (dim, starts, centroids);
+    {
+        (Dim, Starts, Codebooks) = (dim, starts, centroids);
+        Columns = new float[dim * Centroids];
+        for (int s = 0; s < Subspaces; s++)
+        {
+            int width = starts[s + 1] - starts[s];
+            for (int i = 0; i < width; i++)
+            {
+                for (int c = 0; c < Centroids; c++)
+                    Columns[(starts[s] + i) * Centroids + c] = centroids[s][c * width + i];
+            }
+        }
+    }
 
     public int Dim { get; }
 
@@ -27,6 +39,9 @@ internal sealed unsafe class ProductQuantizer
 
     /// <summary>[16, width] for each sub-space.</summary>
     public float[][] Codebooks { get; }
+
+    /// <summary>[Dim, 16]: the centroids' coordinates axis after axis.</summary>
+    public float[] Columns { get; }
 
     /// <summary>Learns from a sample.</summary>
     /// <param name="columns">[dim, count]: the sample's coordinates, axis after axis.</param>

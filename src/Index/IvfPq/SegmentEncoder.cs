@@ -152,27 +152,27 @@ internal static unsafe class SegmentEncoder
     private static AlignedBytes Codes(float[] residuals, int[] starts, int[] blocks, IvfPqCodec codec)
     {
         const int BlockRows = IvfPqSegment.BlockRows;
-        int dim = codec.Dim, pairs = codec.Quantizer.Subspaces / 2;
-        var bytes = new AlignedBytes(blocks[^1] * pairs * BlockRows);
+        int dim = codec.Dim, subspaces = codec.Quantizer.Subspaces, blockBytes = CodeScan.BlockBytes(subspaces);
+        var bytes = new AlignedBytes(blocks[^1] * blockBytes);
         float[] columns = new float[BlockRows * dim];
-        var codes = new int[BlockRows * codec.Quantizer.Subspaces];
+        var codes = new int[BlockRows * subspaces];
         byte* target = bytes.Pointer;
         fixed (float* source = residuals, column = columns)
         fixed (int* code = codes)
         {
             for (int list = 0; list < starts.Length - 1; list++)
             {
-                for (int r = starts[list]; r < starts[list + 1]; r += BlockRows, target += pairs * BlockRows)
+                for (int r = starts[list]; r < starts[list + 1]; r += BlockRows, target += blockBytes)
                 {
                     int some = Math.Min(BlockRows, starts[list + 1] - r);
                     if (some < BlockRows)
                         Array.Clear(columns);
                     Transpose.Apply(source + (long)r * dim, some, dim, column, BlockRows);
                     codec.Quantizer.Encode(column, BlockRows, code, null);
-                    for (int pair = 0; pair < pairs; pair++)
+                    for (int s = 0; s < subspaces; s++)
                     {
                         for (int i = 0; i < some; i++)
-                            target[pair * BlockRows + i] = (byte)(code[2 * pair * BlockRows + i] | code[(2 * pair + 1) * BlockRows + i] << 4);
+                            target[CodeScan.CodeOffset(s, i)] |= (byte)(CodeScan.IsUpper(s) ? code[s * BlockRows + i] << 4 : code[s * BlockRows + i]);
                     }
                 }
             }

@@ -111,7 +111,7 @@ public static unsafe class ByteColumns
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(float* target, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
+    internal static void Store(float* target, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
     {
         a.Store(target);
         b.Store(target + 16);

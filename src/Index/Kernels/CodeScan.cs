@@ -5,138 +5,172 @@ using System.Runtime.Intrinsics.X86;
 namespace Retrieval.Index.Kernels;
 
 /// <summary>
-/// Sums of table entries named by 4-bit codes, sixteen rows at a time, with the tables held in registers (André et al.,
-/// "Quicker ADC", arXiv 1812.09162; the layout is ours: a vector of 64 bytes holds sixteen rows of four code pairs, and each of
-/// its 128-bit lanes has a table of its own).
+/// Logits of rows from their 4-bit codes: sums of table entries, with the tables held in registers. A "fast scan" (André et al.,
+/// "Quicker ADC", arXiv 1812.09162) in a layout of ours: four codes of a row lie beside each other, so that one permutation of 64
+/// bytes looks up four tables for sixteen rows, and multiply-add instructions sum up a row's entries where they are.
 /// </summary>
 public static unsafe class CodeScan
 {
     /// <summary>Rows of a block.</summary>
     public const int BlockRows = 16;
 
-    /// <summary>Bytes of a query's tables for so many pairs of sub-quantisers.</summary>
-    public static int TableBytes(int pairs) => 32 * pairs;
+    /// <summary>The number of a row's codes is a multiple of this.</summary>
+    public const int Octet = 8;
+
+    /// <summary>Bytes of the codes of a block.</summary>
+    public static int BlockBytes(int subspaces) => BlockRows * subspaces / 2;
 
     /// <summary>
-    /// Offset of a sub-quantiser's sixteen entries. Four pairs share 128 bytes: first the tables of their lower nibbles, then of the upper.
+    /// Byte of a row's code in its block, [subspaces / 8, 16 rows, 4]; codes 8o … 8o + 3 are the lower nibbles of octet o's four
+    /// bytes, 8o + 4 … 8o + 7 the upper.
     /// </summary>
-    public static int TableOffset(int subspace, int pairs)
-    {
-        int pair = subspace / 2, upper = subspace % 2, whole = pairs / 4 * 4;
-        return pair < whole ? pair / 4 * 128 + upper * 64 + pair % 4 * 16 : 32 * pair + upper * 16;
-    }
+    public static int CodeOffset(int subspace, int row) => subspace / Octet * 4 * BlockRows + 4 * row + subspace % 4;
 
-    /// <summary>Reference. As <see cref="Sum"/>.</summary>
-    public static void SumReference(byte* codes, int blocks, int pairs, byte* tables, int group, ushort* sums, int sumStride)
+    /// <summary>Is a code the upper nibble of its byte?</summary>
+    public static bool IsUpper(int subspace) => subspace % Octet >= 4;
+
+    /// <summary>Bytes of a query's tables: sixteen entries a sub-space, one after another.</summary>
+    public static int TableBytes(int subspaces) => 16 * subspaces;
+
+    /// <summary>Reference. As <see cref="Logits"/>.</summary>
+    public static void LogitsReference(byte* codes, int rows, int subspaces, byte* tables, int group, float* shift, float* scale, float* logits, int stride)
     {
-        for (int g = 0; g < group; g++, tables += TableBytes(pairs))
+        for (int g = 0; g < group; g++, tables += TableBytes(subspaces))
         {
-            for (int row = 0; row < blocks * BlockRows; row++)
+            for (int row = 0; row < (rows + BlockRows - 1) / BlockRows * BlockRows; row++)
             {
-                byte* block = codes + row / BlockRows * pairs * BlockRows;
+                byte* block = codes + row / BlockRows * BlockBytes(subspaces);
                 int sum = 0;
-                for (int pair = 0; pair < pairs; pair++)
+                for (int s = 0; s < subspaces; s++)
                 {
-                    byte code = block[pair * BlockRows + row % BlockRows];
-                    sum += tables[TableOffset(2 * pair, pairs) + (code & 15)] + tables[TableOffset(2 * pair + 1, pairs) + (code >> 4)];
+                    byte code = block[CodeOffset(s, row % BlockRows)];
+                    sum += tables[16 * s + (IsUpper(s) ? code >> 4 : code & 15)];
                 }
-                sums[(long)g * sumStride + row] = (ushort)sum;
+                logits[(long)g * stride + row] = row < rows ? MathF.FusedMultiplyAdd(scale[g], sum, shift[g]) : float.NegativeInfinity;
             }
         }
     }
 
-    /// <summary>sums[g, row] = Σ_s table[g, s][code of row in s].</summary>
-    /// <param name="codes">[blocks, pairs, 16]: two codes a byte, that of the even sub-quantiser in the lower nibble.</param>
-    /// <param name="pairs">Pairs of sub-quantisers, at most 128 so that a sum fits in 16 bits.</param>
-    /// <param name="tables">[group, <see cref="TableBytes"/>], entries at <see cref="TableOffset"/>.</param>
-    /// <param name="sums">[group, sumStride]</param>
-    public static void Sum(byte* codes, int blocks, int pairs, byte* tables, int group, ushort* sums, int sumStride)
+    /// <summary>logits[g, row] = shift[g] + scale[g] · Σ_s table[g, s][code of row in s].</summary>
+    /// <param name="codes">Blocks of <see cref="BlockBytes"/>, bytes at <see cref="CodeOffset"/>.</param>
+    /// <param name="subspaces">A multiple of 8, at most 256.</param>
+    /// <param name="tables">[group, <see cref="TableBytes"/>]</param>
+    /// <param name="logits">[group, stride]; whole blocks are written, −∞ beyond <paramref name="rows"/>.</param>
+    public static void Logits(byte* codes, int rows, int subspaces, byte* tables, int group, float* shift, float* scale, float* logits, int stride)
     {
-        if (Avx512BW.IsSupported && pairs == 8)
+        if (!Vector128.IsHardwareAccelerated)
         {
-            for (int g = 0; g < group; g++)
-                SumEightPairs(codes, blocks, tables + g * TableBytes(8), sums + (long)g * sumStride);
+            LogitsReference(codes, rows, subspaces, tables, group, shift, scale, logits, stride);
+            return;
         }
-        else if (Avx512BW.IsSupported && pairs % 4 == 0)
+        int blocks = (rows + BlockRows - 1) / BlockRows, bytes = TableBytes(subspaces), g = 0;
+        if (Avx512Vbmi.IsSupported && Avx512BW.IsSupported)
         {
-            for (int g = 0; g < group; g++)
-                SumFours(codes, blocks, pairs, tables + g * TableBytes(pairs), sums + (long)g * sumStride);
+            for (; g <= group - 3; g += 3)
+                Three(codes, blocks, subspaces, tables + g * bytes, shift + g, scale + g, logits + (long)g * stride, stride);
+            for (; g < group; g++)
+                One(codes, blocks, subspaces, tables + g * bytes, shift[g], scale[g], logits + (long)g * stride);
         }
-        else if (Vector128.IsHardwareAccelerated)
-        {
-            for (int g = 0; g < group; g++)
-                SumPairs(codes, blocks, pairs, tables + g * TableBytes(pairs), sums + (long)g * sumStride);
-        }
-        else
-        {
-            SumReference(codes, blocks, pairs, tables, group, sums, sumStride);
-        }
+        for (; g < group; g++)
+            Narrow(codes, blocks, subspaces, tables + g * bytes, shift[g], scale[g], logits + (long)g * stride);
+        for (g = 0; g < group; g++)
+            new Span<float>(logits + (long)g * stride + rows, blocks * BlockRows - rows).Fill(float.NegativeInfinity);
     }
 
-    private static void SumEightPairs(byte* codes, int blocks, byte* tables, ushort* sums)
+    private static void Three(byte* codes, int blocks, int subspaces, byte* tables, float* shift, float* scale, float* logits, int stride)
     {
-        Vector512<byte> low0 = Vector512.Load(tables), high0 = Vector512.Load(tables + 64);
-        Vector512<byte> low1 = Vector512.Load(tables + 128), high1 = Vector512.Load(tables + 192), nibble = Vector512.Create((byte)15);
-        Vector512<ushort> evenBytes = Vector512.Create((ushort)255);
-        for (int block = 0; block < blocks; block++, codes += 128, sums += BlockRows)
+        int octets = subspaces / Octet, bytes = TableBytes(subspaces);
+        Vector512<float> shift0 = Vector512.Create(shift[0]), shift1 = Vector512.Create(shift[1]), shift2 = Vector512.Create(shift[2]);
+        Vector512<float> scale0 = Vector512.Create(scale[0]), scale1 = Vector512.Create(scale[1]), scale2 = Vector512.Create(scale[2]);
+        for (int block = 0; block < blocks; block++, logits += BlockRows)
         {
-            Vector512<byte> a = Vector512.Load(codes), b = Vector512.Load(codes + 64);
-            Vector512<ushort> s0 = Avx512BW.Shuffle(low0, a & nibble).AsUInt16();
-            Vector512<ushort> s1 = Avx512BW.Shuffle(high0, (a.AsUInt16() >> 4).AsByte() & nibble).AsUInt16();
-            Vector512<ushort> s2 = Avx512BW.Shuffle(low1, b & nibble).AsUInt16();
-            Vector512<ushort> s3 = Avx512BW.Shuffle(high1, (b.AsUInt16() >> 4).AsByte() & nibble).AsUInt16();
-            Vector512<ushort> odd = (s0 >> 8) + (s1 >> 8) + (s2 >> 8) + (s3 >> 8);
-            Vector512<ushort> even = (s0 & evenBytes) + (s1 & evenBytes) + (s2 & evenBytes) + (s3 & evenBytes);
-            Fold(even, odd).Store(sums);
-        }
-    }
-
-    private static void SumFours(byte* codes, int blocks, int pairs, byte* tables, ushort* sums)
-    {
-        Vector512<byte> nibble = Vector512.Create((byte)15);
-        Vector512<ushort> evenBytes = Vector512.Create((ushort)255);
-        for (int block = 0; block < blocks; block++, sums += BlockRows)
-        {
-            Vector512<ushort> even = default, odd = default;
-            for (int four = 0; four < pairs / 4; four++, codes += 64)
+            Vector512<short> sum0 = default, sum1 = default, sum2 = default;
+            byte* table = tables;
+            for (int octet = 0; octet < octets; octet++, codes += 64, table += 128)
             {
-                Vector512<byte> a = Vector512.Load(codes);
-                Vector512<ushort> s0 = Avx512BW.Shuffle(Vector512.Load(tables + 128 * four), a & nibble).AsUInt16();
-                Vector512<ushort> s1 = Avx512BW.Shuffle(Vector512.Load(tables + 128 * four + 64), (a.AsUInt16() >> 4).AsByte() & nibble).AsUInt16();
-                even += (s0 & evenBytes) + (s1 & evenBytes);
-                odd += (s0 >> 8) + (s1 >> 8);
+                (Vector512<byte> low, Vector512<byte> high) = Indices(codes);
+                sum0 += Lookup(table, low, high);
+                sum1 += Lookup(table + bytes, low, high);
+                sum2 += Lookup(table + 2 * bytes, low, high);
             }
-            Fold(even, odd).Store(sums);
+            Logit(sum0, scale0, shift0).Store(logits);
+            Logit(sum1, scale1, shift1).Store(logits + stride);
+            Logit(sum2, scale2, shift2).Store(logits + 2L * stride);
         }
     }
 
-    /// <summary>Adds the four lanes and brings even and odd rows together again.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<ushort> Fold(Vector512<ushort> even, Vector512<ushort> odd)
+    private static void One(byte* codes, int blocks, int subspaces, byte* tables, float shift, float scale, float* logits)
     {
-        Vector256<ushort> even256 = even.GetLower() + even.GetUpper(), odd256 = odd.GetLower() + odd.GetUpper();
-        Vector128<ushort> even128 = even256.GetLower() + even256.GetUpper(), odd128 = odd256.GetLower() + odd256.GetUpper();
-        return Vector256.Create(Sse2.UnpackLow(even128, odd128), Sse2.UnpackHigh(even128, odd128));
+        Vector512<float> start = Vector512.Create(shift), step = Vector512.Create(scale);
+        for (int block = 0; block < blocks; block++, logits += BlockRows)
+        {
+            Vector512<short> sum = default;
+            byte* table = tables;
+            for (int octet = 0; octet < subspaces / Octet; octet++, codes += 64, table += 128)
+            {
+                (Vector512<byte> low, Vector512<byte> high) = Indices(codes);
+                sum += Lookup(table, low, high);
+            }
+            Logit(sum, step, start).Store(logits);
+        }
     }
 
-    private static void SumPairs(byte* codes, int blocks, int pairs, byte* tables, ushort* sums)
+    /// <summary>Entries of four tables by number, 0 to 63: a code and which of the four.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector512<byte> Low, Vector512<byte> High) Indices(byte* codes)
+    {
+        Vector512<byte> nibble = Vector512.Create((byte)15), which = Vector512.Create(0x30201000u).AsByte(), packed = Vector512.Load(codes);
+        return ((packed & nibble) | which, ((packed.AsUInt16() >> 4).AsByte() & nibble) | which);
+    }
+
+    /// <summary>Entries of eight tables, added in pairs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Lookup(byte* table, Vector512<byte> low, Vector512<byte> high)
+    {
+        Vector512<sbyte> one = Vector512<sbyte>.One;
+        return Avx512BW.MultiplyAddAdjacent(Avx512Vbmi.PermuteVar64x8(Vector512.Load(table), low), one)
+            + Avx512BW.MultiplyAddAdjacent(Avx512Vbmi.PermuteVar64x8(Vector512.Load(table + 64), high), one);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Logit(Vector512<short> pairs, Vector512<float> scale, Vector512<float> shift)
+        => Vector512.FusedMultiplyAdd(scale, Vector512.ConvertToSingle(Avx512BW.MultiplyAddAdjacent(pairs, Vector512<short>.One)), shift);
+
+    /// <summary>Four rows at a time; a table is looked up for its own byte of each row, the other three are out of its range.</summary>
+    private static void Narrow(byte* codes, int blocks, int subspaces, byte* tables, float shift, float scale, float* logits)
     {
         Vector128<byte> nibble = Vector128.Create((byte)15);
-        for (int block = 0; block < blocks; block++, sums += BlockRows)
+        Vector128<uint> own = Vector128.Create(0x80808000u);
+        Vector128<float> start = Vector128.Create(shift), step = Vector128.Create(scale);
+        for (int block = 0; block < blocks; block++, codes += BlockBytes(subspaces), logits += BlockRows)
         {
-            Vector128<ushort> first = default, last = default;
-            for (int pair = 0; pair < pairs; pair++, codes += BlockRows)
+            for (int row = 0; row < BlockRows; row += 4)
             {
-                Vector128<byte> code = Vector128.Load(codes);
-                Vector128<byte> low = Vector128.Shuffle(Vector128.Load(tables + TableOffset(2 * pair, pairs)), code & nibble);
-                Vector128<byte> high = Vector128.Shuffle(Vector128.Load(tables + TableOffset(2 * pair + 1, pairs)), code >> 4);
-                (Vector128<ushort> a, Vector128<ushort> b) = Vector128.Widen(low);
-                (Vector128<ushort> c, Vector128<ushort> d) = Vector128.Widen(high);
-                first += a + c;
-                last += b + d;
+                Vector128<uint> sum = default;
+                byte* table = tables;
+                for (int octet = 0; octet < subspaces / Octet; octet++, table += 128)
+                {
+                    Vector128<byte> packed = Vector128.Load(codes + octet * 64 + 4 * row), low = packed & nibble, high = packed >> 4;
+                    Vector128<byte> first = default, second = default;
+                    for (int j = 0; j < 4; j++)
+                    {
+                        Vector128<byte> others = Rotated(own, j);
+                        first |= Vector128.Shuffle(Vector128.Load(table + 16 * j), low | others);
+                        second |= Vector128.Shuffle(Vector128.Load(table + 64 + 16 * j), high | others);
+                    }
+                    sum += Sum(first) + Sum(second);
+                }
+                Vector128.FusedMultiplyAdd(step, Vector128.ConvertToSingle(sum.AsInt32()), start).Store(logits + row);
             }
-            first.Store(sums);
-            last.Store(sums + 8);
         }
+    }
+
+    private static Vector128<byte> Rotated(Vector128<uint> bytes, int by) => (by == 0 ? bytes : (bytes << (8 * by)) | (bytes >> (32 - 8 * by))).AsByte();
+
+    /// <summary>Sums of four neighbours each.</summary>
+    private static Vector128<uint> Sum(Vector128<byte> bytes)
+    {
+        Vector128<ushort> pairs = (bytes.AsUInt16() & Vector128.Create((ushort)255)) + (bytes.AsUInt16() >> 8);
+        return (pairs.AsUInt32() & Vector128.Create(65535u)) + (pairs.AsUInt32() >> 16);
     }
 }

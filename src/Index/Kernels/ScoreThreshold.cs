@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Numerics.Tensors;
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Retrieval.Index.Kernels;
@@ -14,29 +13,61 @@ public static unsafe class ScoreThreshold
     // Scores of less than a millionth of a millionth of the largest are one class.
     private const int Octaves = 40;
 
+    // So many scores are worth a look at a sample of them first.
+    private const int Sampled = 2048, SampleStride = 8;
+
     // Steps of 1/128 octave.
     private const int Resolution = 1 << 16;
 
-    /// <summary>A threshold t so that the weights of scores of at least t sum up to at most a budget, and of t / 1.006 to more.</summary>
+    /// <summary>
+    /// A threshold t so that the weights of scores of at least t sum up to at most a budget, and either to more than 63/64 of it or
+    /// those of t / 1.006 to more than it.
+    /// </summary>
     /// <param name="scores">[count], 0 or more.</param>
     /// <param name="weights">[count]; null: 1 each.</param>
     /// <returns>The least positive float if all positive scores fit.</returns>
     public static float ForBudget(float* scores, float* weights, int count, float budget)
     {
-        (int low, int high) = Range(scores, count);
         if (SumFrom(scores, weights, count, float.Epsilon) <= budget)
             return float.Epsilon;
-        if (SumFrom(scores, weights, count, BitConverter.Int32BitsToSingle(low)) <= budget)
-            return BitConverter.Int32BitsToSingle(low);
+        (int low, int high) = Range(scores, count);
+        if (count >= Sampled)
+        {
+            int sample = Sample(scores, weights, count, budget / SampleStride, low, high);
+            foreach (int guess in (ReadOnlySpan<int>)[sample - (1 << 21), sample + (1 << 21)])
+            {
+                if (guess > low && guess < high)
+                    Narrow(guess, ref low, ref high);
+            }
+        }
         while (high - low > Resolution)
         {
-            int middle = low + (high - low) / 2;
-            if (SumFrom(scores, weights, count, BitConverter.Int32BitsToSingle(middle)) <= budget)
-                high = middle;
-            else
-                low = middle;
+            if (Narrow(low + (high - low) / 2, ref low, ref high) > budget * (63 / 64f))
+                break;
         }
         return BitConverter.Int32BitsToSingle(high);
+
+        // The sum if it is within the budget, else 0.
+        float Narrow(int middle, ref int low, ref int high)
+        {
+            float sum = SumFrom(scores, weights, count, BitConverter.Int32BitsToSingle(middle));
+            (low, high) = sum <= budget ? (low, middle) : (middle, high);
+            return sum <= budget ? sum : 0;
+        }
+    }
+
+    /// <summary>About the bits of the threshold, from one vector in eight.</summary>
+    private static int Sample(float* scores, float* weights, int count, float budget, int low, int high)
+    {
+        while (high - low > 1 << 20)
+        {
+            int middle = low + (high - low) / 2;
+            float threshold = BitConverter.Int32BitsToSingle(middle), sum = 0;
+            for (int i = 0; i <= count - 16; i += 16 * SampleStride)
+                sum += SumFrom(scores + i, weights == null ? null : weights + i, 16, threshold);
+            (low, high) = sum <= budget ? (low, middle) : (middle, high);
+        }
+        return high;
     }
 
     /// <summary>A threshold t so that scores below t sum up to at most a limit, and below 1.006 t to more.</summary>
@@ -71,16 +102,24 @@ public static unsafe class ScoreThreshold
     {
         if (!Vector256.IsHardwareAccelerated)
             return SumFromReference(scores, weights, count, threshold);
-        Vector512<float> limit = Vector512.Create(threshold), one = Vector512<float>.One, even = default, odd = default;
+        Vector512<float> limit = Vector512.Create(threshold);
+        float sum = 0;
         int i = 0;
-        for (; i <= count - 32; i += 32)
+        if (weights == null)
         {
-            even += Masked(scores + i, weights == null ? null : weights + i, limit, one);
-            odd += Masked(scores + i + 16, weights == null ? null : weights + i + 16, limit, one);
+            int found = 0;
+            for (; i <= count - 16; i += 16)
+                found += BitOperations.PopCount(Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit).ExtractMostSignificantBits());
+            sum = found;
         }
-        for (; i <= count - 16; i += 16)
-            even += Masked(scores + i, weights == null ? null : weights + i, limit, one);
-        return Vector512.Sum(even + odd) + SumFromReference(scores + i, weights == null ? null : weights + i, count - i, threshold);
+        else
+        {
+            Vector512<float> total = default;
+            for (; i <= count - 16; i += 16)
+                total += Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit) & Vector512.Load(weights + i);
+            sum = Vector512.Sum(total);
+        }
+        return sum + SumFromReference(scores + i, weights == null ? null : weights + i, count - i, threshold);
     }
 
     /// <summary>Reference. As <see cref="SumBelow"/>.</summary>
@@ -140,10 +179,6 @@ public static unsafe class ScoreThreshold
         }
         return found + CollectReference(scores, i, count, threshold, indices + found);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Masked(float* scores, float* weights, Vector512<float> limit, Vector512<float> one)
-        => Vector512.GreaterThanOrEqual(Vector512.Load(scores), limit) & (weights == null ? one : Vector512.Load(weights));
 
     /// <summary>Bits of the least threshold that is looked at, and of the least that no score reaches.</summary>
     private static (int Low, int High) Range(float* scores, int count)

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Retrieval.Index.Kernels;
 
 /// <summary>exp(x) in float32: 2^n times a degree-6 polynomial (Cephes expf). Below −87 the result is 0; error under 2 ulp.</summary>
-public static class VectorExp
+public static unsafe class VectorExp
 {
     private const float Lowest = -87f, Highest = 88f, Log2E = 1.44269504088896341f;
     private const float Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
@@ -13,6 +13,54 @@ public static class VectorExp
 
     /// <summary>Reference.</summary>
     public static float Exp(float x) => x < Lowest ? 0 : MathF.Exp(x);
+
+    /// <summary>
+    /// exp(x) within 3e-6 of itself at half the work: 2^n, added to the exponent, times a degree-4 polynomial of the rest. Below
+    /// −87 the result is 0; x is at most 88.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Approximate(Vector512<float> x)
+    {
+        Vector512<float> scaled = Vector512.Max(x, Vector512.Create(Lowest)) * Log2E;
+        Vector512<float> n = Vector512.Round(scaled), f = scaled - n;
+        // Least largest relative error of 2^f over [−½, ½].
+        Vector512<float> p = Vector512.Create(9.5702e-3f);
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(5.5917e-2f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(2.402282e-1f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(6.931217e-1f));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(1.0000005f));
+        Vector512<float> result = ((Vector512.ConvertToInt32Native(n) << 23) + p.AsInt32()).AsSingle();
+        return result & Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest));
+    }
+
+    /// <summary>Reference. As <see cref="Shares"/>.</summary>
+    public static float SharesReference(float* logits, int count, float shift)
+    {
+        float sum = 0;
+        for (int i = 0; i < count; i++)
+            sum += logits[i] = Exp(logits[i] - shift);
+        return sum;
+    }
+
+    /// <summary>Replaces logits, all at most 88 above a shift, with exp(logit − shift).</summary>
+    /// <returns>Their sum.</returns>
+    public static float Shares(float* logits, int count, float shift)
+    {
+        int i = 0;
+        float sum = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector512<float> total = default, start = Vector512.Create(shift);
+            for (; i <= count - 16; i += 16)
+            {
+                Vector512<float> share = Exp(Vector512.Load(logits + i) - start);
+                share.Store(logits + i);
+                total += share;
+            }
+            sum = Vector512.Sum(total);
+        }
+        return sum + SharesReference(logits + i, count - i, shift);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)

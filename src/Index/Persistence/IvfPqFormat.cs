@@ -1,3 +1,4 @@
+using Retrieval.Index.Kernels;
 namespace Retrieval.Index;
 
 /// <summary>
@@ -131,7 +132,7 @@ internal static class IvfPqFormat
             CentreMiddle = reader.ReadFloats(dim, "middles of centres"),
             Spread = ReadSpread(reader, padded),
             SpreadScale = reader.ReadFloats(IvfPqCodec.Bands, "scales of spreads", 0),
-            Codes = reader.ReadAligned((long)blocks[^1] * (codec.Quantizer.Subspaces / 2) * IvfPqSegment.BlockRows, "codes"),
+            Codes = reader.ReadAligned((long)blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces), "codes"),
             Values = new ListValues
             {
                 Means = reader.ReadAligned((long)lists * dim, "mean values"),

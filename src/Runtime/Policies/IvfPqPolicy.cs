@@ -24,20 +24,20 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Share of the tokens whose codes are read; default 0.5.</summary>
     public double OpenShare { get; init; } = 0.5;
 
-    /// <summary>Most tokens whose codes are read; default 16,384.</summary>
-    public int OpenMost { get; init; } = 16384;
+    /// <summary>Most tokens whose codes are read; default 8,192.</summary>
+    public int OpenMost { get; init; } = 8192;
 
     /// <summary>Share of the tokens whose keys are read; default 1/16.</summary>
     public double KeyShare { get; init; } = 1 / 16.0;
 
-    /// <summary>Most tokens whose keys are read; default 1,024.</summary>
-    public int KeysMost { get; init; } = 1024;
+    /// <summary>Most tokens whose keys are read; default 768.</summary>
+    public int KeysMost { get; init; } = 768;
 
     /// <summary>Share of the tokens whose values are read; default 1/24.</summary>
     public double ValueShare { get; init; } = 1 / 24.0;
 
-    /// <summary>Most tokens whose values are read; default 768.</summary>
-    public int ValuesMost { get; init; } = 768;
+    /// <summary>Most tokens whose values are read; default 512.</summary>
+    public int ValuesMost { get; init; } = 512;
 
     /// <summary>
     /// If above 0: the budgets adapt to each head and query so that the expected error of its output, |o − o_full| / |o_full|, stays

@@ -1,0 +1,92 @@
+using System.Runtime.Intrinsics;
+
+namespace Retrieval.Index.Kernels;
+
+/// <summary>Weighted sums of chosen rows of signed bytes for a group of heads, without widening them to memory: values of lists.</summary>
+public static unsafe class WeightedByteRows
+{
+    /// <summary>Reference. As <see cref="Accumulate"/>.</summary>
+    public static void AccumulateReference(
+        sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output)
+    {
+        for (int c = 0; c < count; c++)
+        {
+            int row = chosen[c];
+            for (int g = 0; g < group; g++)
+            {
+                float weight = weights[(long)g * weightStride + row] * scales[row];
+                for (int i = 0; i < dim; i++)
+                    output[g * dim + i] = MathF.FusedMultiplyAdd(weight, rows[(long)row * dim + i], output[g * dim + i]);
+            }
+        }
+    }
+
+    /// <summary>output[g, i] += Σ_c weights[g, chosen[c]] · scales[chosen[c]] · rows[chosen[c], i].</summary>
+    /// <param name="rows">[all rows, dim]</param>
+    /// <param name="scales">[all rows]</param>
+    /// <param name="weights">[group, weightStride], by number of the row.</param>
+    /// <param name="output">[group, dim]</param>
+    public static void Accumulate(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output)
+    {
+        if (!Vector256.IsHardwareAccelerated || dim % 16 != 0)
+        {
+            AccumulateReference(rows, scales, chosen, count, dim, weights, weightStride, group, output);
+            return;
+        }
+        for (int i = 0; i < dim;)
+        {
+            int g = 0, width = dim - i >= 64 ? 64 : 16;
+            for (; width == 64 && g <= group - 3; g += 3)
+                Three(rows + i, scales, chosen, count, dim, weights + (long)g * weightStride, weightStride, output + g * dim + i);
+            for (; g < group; g++)
+            {
+                for (int column = i; column < i + width; column += 16)
+                    One(rows + column, scales, chosen, count, dim, weights + (long)g * weightStride, output + g * dim + column);
+            }
+            i += width;
+        }
+    }
+
+    private static void Three(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, float* output)
+    {
+        float* second = output + dim, third = second + dim;
+        Vector512<float> a0 = Vector512.Load(output), a1 = Vector512.Load(output + 16), a2 = Vector512.Load(output + 32), a3 = Vector512.Load(output + 48);
+        Vector512<float> b0 = Vector512.Load(second), b1 = Vector512.Load(second + 16), b2 = Vector512.Load(second + 32), b3 = Vector512.Load(second + 48);
+        Vector512<float> c0 = Vector512.Load(third), c1 = Vector512.Load(third + 16), c2 = Vector512.Load(third + 32), c3 = Vector512.Load(third + 48);
+        for (int c = 0; c < count; c++)
+        {
+            int row = chosen[c];
+            sbyte* bytes = rows + (long)row * dim;
+            float* weight = weights + row;
+            Vector512<float> v0 = ByteColumns.Widen(bytes), v1 = ByteColumns.Widen(bytes + 16), v2 = ByteColumns.Widen(bytes + 32), v3 = ByteColumns.Widen(bytes + 48);
+            Vector512<float> x = Vector512.Create(weight[0] * scales[row]);
+            Vector512<float> y = Vector512.Create(weight[weightStride] * scales[row]), z = Vector512.Create(weight[2L * weightStride] * scales[row]);
+            a0 = Vector512.FusedMultiplyAdd(x, v0, a0);
+            a1 = Vector512.FusedMultiplyAdd(x, v1, a1);
+            a2 = Vector512.FusedMultiplyAdd(x, v2, a2);
+            a3 = Vector512.FusedMultiplyAdd(x, v3, a3);
+            b0 = Vector512.FusedMultiplyAdd(y, v0, b0);
+            b1 = Vector512.FusedMultiplyAdd(y, v1, b1);
+            b2 = Vector512.FusedMultiplyAdd(y, v2, b2);
+            b3 = Vector512.FusedMultiplyAdd(y, v3, b3);
+            c0 = Vector512.FusedMultiplyAdd(z, v0, c0);
+            c1 = Vector512.FusedMultiplyAdd(z, v1, c1);
+            c2 = Vector512.FusedMultiplyAdd(z, v2, c2);
+            c3 = Vector512.FusedMultiplyAdd(z, v3, c3);
+        }
+        ByteColumns.Store(output, a0, a1, a2, a3);
+        ByteColumns.Store(second, b0, b1, b2, b3);
+        ByteColumns.Store(third, c0, c1, c2, c3);
+    }
+
+    private static void One(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, float* output)
+    {
+        Vector512<float> sum = Vector512.Load(output);
+        for (int c = 0; c < count; c++)
+        {
+            int row = chosen[c];
+            sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[row] * scales[row]), ByteColumns.Widen(rows + (long)row * dim), sum);
+        }
+        sum.Store(output);
+    }
+}
