@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Retrieval.Runtime;
 using Retrieval.Scenarios;
+using Retrieval.Scenarios.Divergence;
 using Retrieval.Scenarios.Frontier;
 
 var root = new RootCommand("End-to-end measurements and checks; each prints a table and, with --json, one JSON document as the last line.");

@@ -21,11 +21,9 @@ internal sealed class SequenceState : IDisposable
 
     private readonly ModelConfig _config;
     private readonly WorkerPool _workers;
-    // One query in so many tells which keys matter (at least one of each chunk).
-    private const int QueryStride = 8;
 
     private readonly ITokenSelector?[] _selectors;
-    private readonly QueryMoments[][] _queries;
+    private readonly PromptQueries[] _queries;
     private readonly int[] _far;
     private readonly torch.Device? _device;
     private readonly DeviceWindow[] _windows;
@@ -50,8 +48,7 @@ internal sealed class SequenceState : IDisposable
             if (config.LayerKinds[layer].SlidingWindow is null)
                 _selectors[layer] = policy.CreateSelector(Context(layer));
         }
-        _queries = [.. Enumerable.Range(0, config.Layers).Select(_ =>
-            (QueryMoments[])[.. Enumerable.Range(0, config.KvHeads).Select(_ => new QueryMoments(config.HeadDim))])];
+        _queries = [.. Enumerable.Range(0, config.Layers).Select(_ => new PromptQueries(config.KvHeads, config.Group, config.HeadDim))];
         _windows = device is null ? [] : [.. config.LayerKinds.Select(kind => kind.SlidingWindow is { } window
             ? new DeviceWindow(store.Layout, device, 0, window)
             : new DeviceWindow(store.Layout, device, policy.Sinks, policy.Window))];
@@ -114,17 +111,12 @@ internal sealed class SequenceState : IDisposable
     }
 
     /// <summary>Takes a sample of a prompt's queries into account: indexes are built in the metric that they define.</summary>
+    /// <param name="position">Position of the first token.</param>
     /// <param name="queries">[tokens, heads * headDim], after RoPE.</param>
-    public unsafe void Observe(int layer, float* queries, int tokens)
+    public unsafe void Observe(int layer, int position, float* queries, int tokens)
     {
-        if (_selectors[layer] is null)
-            return;
-        int width = _config.Group * _config.HeadDim;
-        for (int token = 0; token < tokens; token += QueryStride)
-        {
-            for (int head = 0; head < _config.KvHeads; head++)
-                _queries[layer][head].Add(new ReadOnlySpan<float>(queries + ((long)token * _config.KvHeads + head) * width, width));
-        }
+        if (_selectors[layer] is not null)
+            _queries[layer].Add(position, new ReadOnlySpan<float>(queries, tokens * _config.Heads * _config.HeadDim));
     }
 
     /// <summary>The store has all rows of a layer for a prompt that ends at <paramref name="length"/>.</summary>
@@ -167,6 +159,7 @@ internal sealed class SequenceState : IDisposable
         int far = FarEnd(length) - Policy.Sinks;
         for (int layer = 0; layer < _config.Layers; layer++)
         {
+            _queries[layer].Truncate(length);
             if (_far[layer] <= far)
                 continue;
             _far[layer] = far;
@@ -182,18 +175,18 @@ internal sealed class SequenceState : IDisposable
         var fork = new SequenceState(_config, policy, Store.Fork(), _workers, _device);
         for (int layer = 0; layer < _config.Layers; layer++)
         {
-            for (int head = 0; head < _config.KvHeads; head++)
-                fork._queries[layer][head] = _queries[layer][head].Copy();
-            if (_selectors[layer] is { } selector && _far[layer] == fork.FarEnd(Length) - policy.Sinks && policy.Sinks == Policy.Sinks
-                && policy.ForkSelector(selector, fork.Context(layer)) is { } shared)
+            fork._queries[layer] = _queries[layer].Copy();
+            bool sameFar = _far[layer] == fork.FarEnd(Length) - policy.Sinks && policy.Sinks == Policy.Sinks;
+            if (sameFar && _selectors[layer] is { } selector && policy.ForkSelector(selector, fork.Context(layer)) is { } shared)
             {
                 fork._selectors[layer]!.Dispose();
                 fork._selectors[layer] = shared;
                 fork._far[layer] = _far[layer];
                 continue;
             }
-            // Another selector, or another window, meets rows in the order of their arrival.
-            fork.Store.Unpack(layer, 0);
+            // Whoever packs rows itself, or has another window, must meet them in the order of their arrival.
+            if (policy.PacksRows || !sameFar)
+                fork.Store.Unpack(layer, 0);
             fork.LayerRead(layer, Length);
         }
         fork.Length = Length;

@@ -54,7 +54,7 @@ internal sealed unsafe class SyntheticKv(ModelConfig config, SampleRows sample)
                 {
                     sample.Query(layer, (block * 389 + i * (SampleRows.Count / observed)) % SampleRows.Count).CopyTo(queries.Span(0, _queryWidth));
                     Rotate(layer, queries.Data, config.Heads);
-                    state.Observe(layer, queries.Data, 1);
+                    state.Observe(layer, first, queries.Data, 1);
                 }
             }
             state.LayerRead(layer, tokens);

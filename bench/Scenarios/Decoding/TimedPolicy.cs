@@ -31,7 +31,7 @@ internal sealed record TimedPolicy : RetrievalPolicy
 
         public int Searched => inner.Searched;
 
-        public void Prefill(int rows, ReadOnlySpan<QueryMoments> queries) => inner.Prefill(rows, queries);
+        public void Prefill(int rows, PromptQueries queries) => inner.Prefill(rows, queries);
 
         public void Append(int rows) => inner.Append(rows);
 

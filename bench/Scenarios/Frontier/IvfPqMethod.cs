@@ -23,7 +23,7 @@ internal sealed class IvfPqMethod(int rowsPerList, IReadOnlyList<IvfPqPoint> poi
         {
             var policy = new IvfPqPolicy { RowsPerList = rowsPerList };
             _store = file.CreateStore(RowFormat.I8);
-            _index = IvfPqIndex.Build(new KvKeyRows(_store, 0, 0), new KvValueRows(_store, 0, 0), QkvFile.Sinks, file.FarCount, file.Moments, policy.Index);
+            _index = IvfPqIndex.Build(new KvKeyRows(_store, 0, 0), new KvValueRows(_store, 0, 0), QkvFile.Sinks, file.FarCount, file.Moments, policy.IndexOf(file.FarCount));
             foreach (IvfPqSegment segment in _index.Segments)
                 _store.Pack(0, segment.First, segment.Count, [segment.Order]);
             _rows = [.. _store.Segments(0).Select(segment => segment.Rows(0))];

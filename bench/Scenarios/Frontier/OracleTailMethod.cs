@@ -28,7 +28,7 @@ internal sealed class OracleTailMethod(int[] budgets) : IFrontierMethod
         {
             (_file, _budgets) = (file, budgets);
             IvfPqIndex index = IvfPqIndex.Build(
-                new KvKeyRows(file.Store, 0, 0), new KvValueRows(file.Store, 0, 0), QkvFile.Sinks, file.FarCount, file.Moments, new IvfPqPolicy().Index);
+                new KvKeyRows(file.Store, 0, 0), new KvValueRows(file.Store, 0, 0), QkvFile.Sinks, file.FarCount, file.Moments, new IvfPqPolicy().IndexOf(file.FarCount));
             (_list, _means) = Lists(file, index);
             _logits = new float[file.Group * file.FarCount];
             _weights = new float[file.Group * file.FarCount];

@@ -39,7 +39,7 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
     public void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
     {
         using DisposeScope scope = torch.NewDisposeScope();
-        Observe(state, layer, query);
+        Observe(state, layer, position, query);
         (torch.Tensor keys, torch.Tensor values) = Append(state, layer, position, key, value);
         int? window = _config.LayerKinds[layer].SlidingWindow;
         int tokens = query.Count, firstSeen = window is { } w ? Math.Max(0, position - w + 1) : 0;
@@ -57,7 +57,7 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
     public void AppendOnly(SequenceState state, int layer, int position, Rows query, Rows key, Rows value)
     {
         using DisposeScope scope = torch.NewDisposeScope();
-        Observe(state, layer, query);
+        Observe(state, layer, position, query);
         Append(state, layer, position, key, value);
     }
 
@@ -125,12 +125,12 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
     }
 
     /// <summary>Brings a chunk's queries to the host, as many as are looked at there.</summary>
-    private static void Observe(SequenceState state, int layer, Rows query)
+    private static void Observe(SequenceState state, int layer, int position, Rows query)
     {
         if (state.Selector(layer) is null)
             return;
         using torch.Tensor host = query.View().to(torch.CPU).contiguous();
         fixed (float* data = host.data<float>().ToArray())
-            state.Observe(layer, data, query.Count);
+            state.Observe(layer, position, data, query.Count);
     }
 }

@@ -24,7 +24,7 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
 
     public void AppendOnly(SequenceState state, int layer, int position, Rows query, Rows key, Rows value)
     {
-        state.Observe(layer, query.Data, query.Count);
+        state.Observe(layer, position, query.Data, query.Count);
         state.Append(layer, key.Data, value.Data, key.Count);
     }
 

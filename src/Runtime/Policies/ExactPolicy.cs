@@ -35,7 +35,7 @@ public sealed record ExactPolicy : RetrievalPolicy
 
         public int Searched => _heads[0].Count;
 
-        public void Prefill(int rows, ReadOnlySpan<QueryMoments> queries) => Append(rows);
+        public void Prefill(int rows, PromptQueries queries) => Append(rows);
 
         public void Append(int rows)
         {

@@ -20,8 +20,8 @@ internal interface ITokenSelector : IDisposable
     int Searched { get; }
 
     /// <summary>A prompt, or a further piece of one, has been read: <paramref name="rows"/> rows are new.</summary>
-    /// <param name="queries">For each KV head, moments of all queries that the sequence's prompts have put to it.</param>
-    void Prefill(int rows, ReadOnlySpan<QueryMoments> queries);
+    /// <param name="queries">What is kept of all queries that the sequence's prompts have put to the layer.</param>
+    void Prefill(int rows, PromptQueries queries);
 
     /// <summary>The window moved on in decode and left <paramref name="rows"/> rows behind.</summary>
     void Append(int rows);

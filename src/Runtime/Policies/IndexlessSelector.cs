@@ -1,5 +1,3 @@
-using Retrieval.Index;
-
 namespace Retrieval.Runtime.Policies;
 
 /// <summary>A selector that needs no knowledge of the rows: it speaks for none, or for all and chooses none.</summary>
@@ -12,7 +10,7 @@ internal sealed class IndexlessSelector(bool drops) : ITokenSelector
 
     public int Searched => drops ? int.MaxValue : 0;
 
-    public void Prefill(int rows, ReadOnlySpan<QueryMoments> queries) { }
+    public void Prefill(int rows, PromptQueries queries) { }
 
     public void Append(int rows) { }
 

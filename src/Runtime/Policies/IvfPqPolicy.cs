@@ -18,7 +18,7 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Fewest rows that are worth an index; fewer are attended to exactly.</summary>
     public const int SmallestSegment = 1024;
 
-    /// <summary>Tokens of a list on average; default 64.</summary>
+    /// <summary>Tokens of a list on average; default 64, twice as many from 196,608 tokens on and four times from 393,216 on.</summary>
     public int RowsPerList { get; init; } = 64;
 
     /// <summary>Share of the tokens whose codes are read; default 0.5.</summary>
@@ -48,7 +48,8 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     [JsonIgnore]
     public override string Name => "ivf-pq";
 
-    internal IvfPqOptions Index => new() { RowsPerList = RowsPerList };
+    /// <summary>How an index over so many rows is built: lists grow with its length, so that scoring all of them stays a small part of a step.</summary>
+    internal IvfPqOptions IndexOf(int rows) => new() { RowsPerList = RowsPerList * (rows <= 196_608 ? 1 : rows <= 393_216 ? 2 : 4) };
 
     public override void Validate()
     {
@@ -70,8 +71,10 @@ public sealed record IvfPqPolicy : RetrievalPolicy
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 
+    internal override bool PacksRows => true;
+
     internal override ITokenSelector? ForkSelector(ITokenSelector source, LayerContext layer)
-        => source is IvfPqSelector selector && selector.Options == Index ? selector.Fork(this, layer) : null;
+        => source is IvfPqSelector selector && selector.Policy.RowsPerList == RowsPerList ? selector.Fork(this, layer) : null;
 
     private static int Part(int rows, double share, int most) => (int)Math.Clamp(Math.Ceiling(share * rows), 1, most);
 

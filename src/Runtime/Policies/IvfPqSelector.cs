@@ -23,7 +23,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private readonly IvfPqPolicy _policy;
     private readonly LayerContext _layer;
     private readonly int _kvHeads;
-    private QueryMoments[] _queries;
+    private PromptQueries _queries;
+    private float[] _targets = [];
     private IvfPqIndex?[] _indexes;
     private PackedRows[][] _packed;
     private Task? _prefillBuild;
@@ -38,12 +39,12 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         _kvHeads = layer.Store.Layout.KvHeads;
         _indexes = new IvfPqIndex?[_kvHeads];
         // Without a prompt there are no queries to learn from.
-        _queries = [.. Enumerable.Range(0, _kvHeads).Select(_ => new QueryMoments(layer.Store.Layout.HeadDim))];
+        _queries = new PromptQueries(_kvHeads, layer.Group, layer.Store.Layout.HeadDim);
         _packed = [.. Enumerable.Repeat(Array.Empty<PackedRows>(), _kvHeads)];
     }
 
     /// <summary>How the indexes are built.</summary>
-    public IvfPqOptions Options => _policy.Index;
+    public IvfPqPolicy Policy => _policy;
 
     public long IndexBytes
     {
@@ -67,19 +68,18 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
 
     private int Pending => _count - _indexed;
 
-    public void Prefill(int rows, ReadOnlySpan<QueryMoments> queries)
+    public void Prefill(int rows, PromptQueries queries)
     {
         Settle();
         DropStepBuild();
         _count += rows;
-        _queries = queries.ToArray();
+        _queries = queries.Copy();
         if (Pending < IvfPqPolicy.SmallestSegment)
             return;
-        QueryMoments[] moments = [.. _queries.Select(head => head.Copy())];
+        PromptQueries own = _queries;
         int first = _layer.Sinks + _indexed, count = Pending;
         _indexed = _count;
-        _prefillBuild = Task.Factory.StartNew(
-            () => Adopt(Build(moments, head => Keys(head), head => Values(head), first, count), first, count), default, TaskCreationOptions.None, _layer.Builders);
+        _prefillBuild = Task.Factory.StartNew(() => BuildPrompt(own, first, count), default, TaskCreationOptions.None, _layer.Builders);
     }
 
     public void Append(int rows)
@@ -92,7 +92,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         }
         else if (Pending >= IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
         {
-            StartStepBuild(Math.Min(Pending, Options.SegmentRows));
+            StartStepBuild(Math.Min(Pending, _policy.IndexOf(_count).SegmentRows));
         }
     }
 
@@ -125,16 +125,16 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             return;
         DecodeQuery queries = query;
         CascadeBudget budget = _policy.Budget(_indexed);
+        bool targeted = _policy.MaxError > 0;
         _layer.Workers.For(_kvHeads, 1, (_, begin, end) =>
         {
             _cascade ??= new Cascade();
             for (int head = begin; head < end; head++)
             {
                 AttentionPartial estimate = selection.ReserveEstimate(head);
-                AttentionPartial attended = queries.AttendedBy(head);
-                var resident = new ResidentAttention(
-                    new ReadOnlySpan<float>(attended.Output, attended.Heads * attended.Dim), new ReadOnlySpan<float>(attended.LogSumExp, attended.Heads));
-                _cascade.Run(_indexes[head]!, _packed[head], queries.Of(head), resident, budget, estimate.Output, estimate.LogSumExp);
+                CascadeBudget own = targeted ? budget with { MaxError = _targets[head] } : budget;
+                _cascade.Run(
+                    _indexes[head]!, _packed[head], queries.Of(head), HeadCalibration.Resident(queries.AttendedBy(head)), own, estimate.Output, estimate.LogSumExp);
                 Interlocked.Add(ref _bytesRead, _cascade.Bytes.Total);
             }
         });
@@ -153,10 +153,11 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             _stepBuild = _stepBuild,
             _adoptAt = _adoptAt,
             // The source's prompts go on to change its own.
-            _queries = [.. _queries.Select(head => head.Copy())],
+            _queries = _queries.Copy(),
             _indexes = [.. _indexes.Select(index => index?.Copy())],
         };
         fork.Repack();
+        fork._targets = policy.MaxError == _policy.MaxError || _indexed == 0 ? _targets : fork.Targets(fork.Calibrations(_queries, _layer.Sinks + _indexed));
         return fork;
     }
 
@@ -171,13 +172,30 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
 
     private KvValueRows Values(int head) => new(_layer.Store, _layer.Layer, head);
 
+    /// <summary>Indexes and packs a prompt's rows, and learns from its latest queries what an error target takes.</summary>
+    private void BuildPrompt(PromptQueries queries, int first, int count)
+    {
+        HeadCalibration[] calibrations = Calibrations(queries, first + count);
+        Adopt(Build(queries, Keys, Values, first, count), first, count);
+        _targets = Targets(calibrations);
+    }
+
+    private HeadCalibration[] Calibrations(PromptQueries queries, int indexedEnd)
+        => _policy.MaxError > 0 ? [.. Enumerable.Range(0, _kvHeads).Select(head => new HeadCalibration(_layer, head, queries, indexedEnd))] : [];
+
+    private float[] Targets(HeadCalibration[] calibrations)
+    {
+        _cascade ??= new Cascade();
+        return [.. calibrations.Select((head, i) => head.Find(_cascade, _indexes[i]!, _packed[i], (float)_policy.MaxError))];
+    }
+
     /// <summary>New segments of each KV head.</summary>
-    private IvfPqSegment[][] Build(QueryMoments[] moments, Func<int, IKeyRows> keys, Func<int, IKeyRows> values, int first, int count)
+    private IvfPqSegment[][] Build(PromptQueries queries, Func<int, IKeyRows> keys, Func<int, IKeyRows> values, int first, int count)
     {
         var built = new IvfPqSegment[_kvHeads][];
         for (int head = 0; head < _kvHeads; head++)
         {
-            _indexes[head] ??= IvfPqIndex.Prepare(keys(head), values(head), first, count, moments[head], Options);
+            _indexes[head] ??= IvfPqIndex.Prepare(keys(head), values(head), first, count, queries.Moments[head], _policy.IndexOf(first + count));
             built[head] = _indexes[head]!.Encode(keys(head), values(head), first, count);
         }
         return built;
@@ -198,10 +216,10 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         int first = _layer.Sinks + _indexed;
         RowCopy[] keys = [.. Enumerable.Range(0, _kvHeads).Select(head => new RowCopy(Keys(head), first, count))];
         RowCopy[] values = [.. Enumerable.Range(0, _kvHeads).Select(head => new RowCopy(Values(head), first, count))];
-        QueryMoments[] moments = [.. _queries.Select(head => head.Copy())];
+        PromptQueries queries = _queries;
         _adoptAt = _count + BuildSteps;
         _stepBuild = Task.Factory.StartNew(
-            () => Build(moments, head => keys[head], head => values[head], first, count), default, TaskCreationOptions.None, _layer.Builders);
+            () => Build(queries, head => keys[head], head => values[head], first, count), default, TaskCreationOptions.None, _layer.Builders);
     }
 
     private void AdoptStepBuild()
@@ -211,6 +229,9 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         int count = built[0].Sum(segment => segment.Count);
         Adopt(built, _layer.Sinks + _indexed, count);
         _indexed += count;
+        // A generation without a prompt has no queries to calibrate with.
+        if (_targets.Length == 0)
+            _targets = [.. Enumerable.Repeat(HeadCalibration.WithoutSamples((float)_policy.MaxError), _kvHeads)];
     }
 
     private void DropStepBuild()

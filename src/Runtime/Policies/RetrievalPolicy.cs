@@ -48,6 +48,9 @@ public abstract record RetrievalPolicy
     /// <summary>The selector of one layer that sees all tokens; sliding layers have none, because their window holds all they see.</summary>
     internal abstract ITokenSelector CreateSelector(LayerContext layer);
 
+    /// <summary>Do its selectors pack the rows of the store in an order of their own?</summary>
+    internal virtual bool PacksRows => false;
+
     /// <summary>The selector of a fork, from that of the sequence that it comes from; null: what that one knows is of no use.</summary>
     internal virtual ITokenSelector? ForkSelector(ITokenSelector source, LayerContext layer) => null;
 }

@@ -188,7 +188,7 @@ public abstract unsafe class TokenSelectorTests : IDisposable
     }
 
     /// <summary>A prompt of which no query was seen.</summary>
-    private protected static QueryMoments[] NoQueries { get; } = [.. Enumerable.Range(0, KvHeads).Select(_ => new QueryMoments(Dim))];
+    private protected static PromptQueries NoQueries { get; } = new(KvHeads, Group, Dim);
 
     private static void Select(ITokenSelector selector, Selection selection, float[] queries)
     {

@@ -4,7 +4,7 @@ using System.Text.Json;
 using Retrieval.Runtime;
 using Retrieval.Runtime.Policies;
 
-namespace Retrieval.Scenarios;
+namespace Retrieval.Scenarios.Divergence;
 
 /// <summary>
 /// <c>divergence</c>: how far a policy moves the next-token distribution of a whole model from that of full attention. The text is
@@ -27,8 +27,9 @@ internal static class DivergenceScenario
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => ["streaming", "ivf-pq"],
         };
+        Option<bool> errors = new("--head-errors") { Description = "Compare every head's output with attention over all of its rows; slow, and bytes and divergence stay the same" };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
-        foreach (Option option in new Option[] { model, text, context, last, policy, json })
+        foreach (Option option in new Option[] { model, text, context, last, policy, errors, json })
             command.Options.Add(option);
 
         command.SetAction(parsed =>
@@ -40,10 +41,10 @@ internal static class DivergenceScenario
             int[] ids = engine.Tokenizer.Encode(File.ReadAllText(parsed.GetValue(text)!));
             if (ids.Length < tokens || forced < 1 || forced >= tokens)
                 throw new InputException($"The text has {ids.Length:N0} tokens; {tokens:N0} with the last {forced:N0} fed one by one need a text of that length and 1 to {tokens - 1:N0} forced tokens.");
-            DivergenceResult[] results = [.. Measure(engine, ids.AsMemory(0, tokens), forced, policies)];
+            DivergenceResult[] results = [.. Measure(engine, ids.AsMemory(0, tokens), forced, policies, parsed.GetValue(errors))];
             string table = Report.Table(
-                ["policy", "bytes of far KV read", "mean KL, nats", "same most likely token"],
-                results.Select(r => new[] { r.Policy, $"{r.BytesPct:F2} %", $"{r.MeanKl:F5}", $"{r.SameTop:P1}" }));
+                ["policy", "bytes of far KV read", "mean KL, nats", "same most likely token", "mean error of heads", "p95"],
+                results.Select(r => new[] { r.Policy, $"{r.BytesPct:F2} %", $"{r.MeanKl:F5}", $"{r.SameTop:P1}", Error(r.MeanError), Error(r.P95Error) }));
             Console.Write(table);
             ResultFiles.Write("divergence.md", $"{tokens:N0} tokens, the last {forced:N0} fed one by one; bytes as a share of the 16-bit keys and values of all indexed tokens, index included. {MachineName.Describe()}\n\n{table}");
             if (parsed.GetValue(json))
@@ -66,12 +67,13 @@ internal static class DivergenceScenario
         }
     }
 
-    private static IEnumerable<DivergenceResult> Measure(Engine engine, ReadOnlyMemory<int> ids, int forced, RetrievalPolicy[] policies)
+    private static IEnumerable<DivergenceResult> Measure(Engine engine, ReadOnlyMemory<int> ids, int forced, RetrievalPolicy[] policies, bool headErrors)
     {
         int start = ids.Length - forced;
         using Session full = engine.NewSession();
         full.Append(ids.Span[..start]);
-        Session[] forks = [.. policies.Select(policy => full.Fork(policy))];
+        List<float>[] errors = [.. policies.Select(_ => new List<float>())];
+        Session[] forks = [.. policies.Select((policy, i) => full.Fork(headErrors ? new ProbedPolicy(policy, errors[i]) : policy))];
         long[] before = [.. forks.Select(fork => fork.SelectorBytesRead)];
         int[] indexed = [.. forks.Select(fork => fork.IndexedTokens)];
         var kl = new double[forks.Length];
@@ -95,10 +97,15 @@ internal static class DivergenceScenario
         {
             double bytes = 4.0 * engine.Config.Layers * engine.Config.KvHeads * engine.Config.HeadDim * indexed[f] * forced;
             yield return new DivergenceResult(
-                Describe(policies[f]), bytes == 0 ? 0 : 100 * (forks[f].SelectorBytesRead - before[f]) / bytes, kl[f] / forced, (double)same[f] / forced);
+                Describe(policies[f]), bytes == 0 ? 0 : 100 * (forks[f].SelectorBytesRead - before[f]) / bytes, kl[f] / forced, (double)same[f] / forced,
+                headErrors && errors[f].Count > 0 ? errors[f].Average() : null, headErrors && errors[f].Count > 0 ? Quantile(errors[f], 0.95) : null);
             forks[f].Dispose();
         }
     }
+
+    private static double Quantile(List<float> values, double share) => values.Order().ElementAt((int)Math.Ceiling(share * values.Count) - 1);
+
+    private static string Error(double? error) => error is { } value ? $"{value:F4}" : "";
 
     private static void LogProbabilities(ReadOnlySpan<float> logits, ref float[] result)
     {
@@ -129,5 +136,5 @@ internal static class DivergenceScenario
         return string.Join(", ", [policy.Name, .. changed]);
     }
 
-    private sealed record DivergenceResult(string Policy, double BytesPct, double MeanKl, double SameTop);
+    private sealed record DivergenceResult(string Policy, double BytesPct, double MeanKl, double SameTop, double? MeanError, double? P95Error);
 }
