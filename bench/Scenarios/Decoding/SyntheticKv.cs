@@ -23,6 +23,9 @@ internal sealed unsafe class SyntheticKv(ModelConfig config, SampleRows sample)
     // Enough for second moments; a prompt's own sample is one query in eight.
     private const int QueriesObserved = 4096;
 
+    // The last tokens' queries are observed at their own positions: error targets are calibrated on them.
+    private const int LatestQueries = 512;
+
     private readonly int _keyWidth = config.KvHeads * config.HeadDim;
     private readonly int _queryWidth = config.Heads * config.HeadDim;
     private readonly RotaryAngles _angles = new(config.Rope);
@@ -44,18 +47,16 @@ internal sealed unsafe class SyntheticKv(ModelConfig config, SampleRows sample)
             for (int block = 0; block < blocks; block++)
             {
                 int first = block * SampleRows.Count, count = Math.Min(SampleRows.Count, tokens - first);
-                // The rotation by so many positions; its magnitude is in the sample's rows already.
-                _angles.Set(first, 1, tokens);
-                TensorPrimitives.Divide(_angles.Cos, _magnitude, _angles.Cos);
-                TensorPrimitives.Divide(_angles.Sin, _magnitude, _angles.Sin);
+                TurnTo(first, tokens);
                 Rows(layer, block, count, keys, values);
                 state.Append(layer, keys.Data, values.Data, count);
                 for (int i = 0; i < observed; i++)
-                {
-                    sample.Query(layer, (block * 389 + i * (SampleRows.Count / observed)) % SampleRows.Count).CopyTo(queries.Span(0, _queryWidth));
-                    Rotate(layer, queries.Data, config.Heads);
-                    state.Observe(layer, first, queries.Data, 1);
-                }
+                    Observe(state, layer, first, (block * 389 + i * (SampleRows.Count / observed)) % SampleRows.Count, queries);
+            }
+            for (int position = Math.Max(0, tokens - LatestQueries) / 16 * 16; position < tokens; position += 16)
+            {
+                TurnTo(position / SampleRows.Count * SampleRows.Count, tokens);
+                Observe(state, layer, position, position % SampleRows.Count, queries);
             }
             state.LayerRead(layer, tokens);
             onLayer(layer + 1);
@@ -63,6 +64,21 @@ internal sealed unsafe class SyntheticKv(ModelConfig config, SampleRows sample)
         for (int layer = 0; layer < config.Layers; layer++)
             state.Selector(layer)?.Settle();
         state.Complete(tokens);
+    }
+
+    /// <summary>The rotation by so many positions; its magnitude is in the sample's rows already.</summary>
+    private void TurnTo(int positions, int tokens)
+    {
+        _angles.Set(positions, 1, tokens);
+        TensorPrimitives.Divide(_angles.Cos, _magnitude, _angles.Cos);
+        TensorPrimitives.Divide(_angles.Sin, _magnitude, _angles.Sin);
+    }
+
+    private void Observe(SequenceState state, int layer, int position, int token, HostBuffer queries)
+    {
+        sample.Query(layer, token).CopyTo(queries.Span(0, _queryWidth));
+        Rotate(layer, queries.Data, config.Heads);
+        state.Observe(layer, position, queries.Data, 1);
     }
 
     private void Rows(int layer, int block, int count, HostBuffer keys, HostBuffer values)

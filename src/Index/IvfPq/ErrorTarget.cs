@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
@@ -78,7 +79,8 @@ internal sealed unsafe class ErrorTarget
                 first += segment.PaddedLists;
             }
             TensorPrimitives.Min(variance, 0, variance);
-            TensorPrimitives.Exp(variance, variance);
+            fixed (float* logits = variance)
+                VectorExp.Shares(logits, lists, 0);
             TensorPrimitives.Multiply(variance, share, variance);
             TensorPrimitives.Multiply(variance, share, variance);
             TensorPrimitives.MultiplyAdd(variance, _scale[g] * index.Codec.ValueVariance, scores, scores);

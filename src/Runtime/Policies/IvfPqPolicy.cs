@@ -40,10 +40,10 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     public int ValuesMost { get; init; } = 512;
 
     /// <summary>
-    /// If above 0: the budgets adapt to each head and query so that the expected error of its output, |o − o_full| / |o_full|, stays
-    /// below this; the shares above then do not matter. Default 0: fixed budgets.
+    /// Budgets adapt to each head and query so that 95 of 100 outputs of a head err by less than this, |o − o_full| / |o_full|; default
+    /// 0.04. At 0 the shares above are the budgets.
     /// </summary>
-    public double MaxError { get; init; }
+    public double MaxError { get; init; } = 0.04;
 
     [JsonIgnore]
     public override string Name => "ivf-pq";
