@@ -8,7 +8,7 @@ namespace Retrieval.Index.Tests.IvfPq;
 public sealed class ErrorCalibrationTests(ITestOutputHelper output)
 {
     // The interval of the logarithm from 1/1024 to 2, halved seven times.
-    private static readonly double s_step = Math.Exp(Math.Log(2048) / 128);
+    private static readonly double Step = Math.Exp(Math.Log(2048) / 128);
 
     [Theory]
     [InlineData(0.02f)]
@@ -40,11 +40,11 @@ public sealed class ErrorCalibrationTests(ITestOutputHelper output)
             calibration.Add(sample.Queries, sample.Parts, sample.Expected);
         var cascade = new Cascade();
         float found = calibration.Find(cascade, packed.Index, packed.Rows, target);
-        double kept = Percentile(Errors(packed, cascade, samples, found)), beyond = Percentile(Errors(packed, cascade, samples, (float)(found * s_step)));
+        double kept = Percentile(Errors(packed, cascade, samples, found)), beyond = Percentile(Errors(packed, cascade, samples, (float)(found * Step)));
         output.WriteLine($"target {target}: {found:f4} gives {kept:f4}, a step more {beyond:f4}");
-        Assert.InRange(found, target / 1024, 2 * target / s_step * 1.0001);
+        Assert.InRange(found, target / 1024, 2 * target / Step * 1.0001);
         Assert.InRange(kept, target / 4, target);
-        Assert.True(beyond > target, $"{found * s_step:f4} would do too: {beyond:f4}");
+        Assert.True(beyond > target, $"{found * Step:f4} would do too: {beyond:f4}");
     }
 
     /// <summary>Protocol of the table in the documentation of shared/qkv; calibrated as the product does, on up to 32 prompt queries behind the far rows.</summary>

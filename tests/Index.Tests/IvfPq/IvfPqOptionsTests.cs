@@ -20,4 +20,12 @@ public sealed class IvfPqOptionsTests
     [InlineData(128, 1000, 8)]
     public void ARowHasWholeOctetsOfCodes(int dim, int axesPerCode, int codes)
         => Assert.Equal(codes, new IvfPqOptions { AxesPerCode = axesPerCode }.Subspaces(dim));
+
+    [Fact]
+    public void MoreCodesThanCanBeSummedAreRefused()
+    {
+        void Build(int axesPerCode) => IvfPqIndex.Build(Heads.Keys(100, 264), Heads.Values(100, 264), 0, 100, Heads.Moments(264), new IvfPqOptions { AxesPerCode = axesPerCode });
+        Build(2);
+        Assert.Contains("264 codes and can have 256", Assert.Throws<ArgumentException>(() => Build(1)).Message, StringComparison.Ordinal);
+    }
 }
