@@ -1,3 +1,5 @@
+using Retrieval.Index.Kernels;
+
 namespace Retrieval.Index;
 
 /// <summary>
@@ -60,6 +62,8 @@ public sealed class IvfPqIndex
     internal static IvfPqIndex Prepare(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments queries, IvfPqOptions options)
     {
         options.Validate();
+        if (options.Subspaces(keys.Dim) > CodeScan.MostSubspaces)
+            throw new ArgumentException($"Rows of {keys.Dim} elements would have {options.Subspaces(keys.Dim)} codes and can have {CodeScan.MostSubspaces}; raise AxesPerCode above {options.AxesPerCode}.", nameof(options));
         QueryMetric metric = QueryMetric.From(queries);
         float[] factor = [.. metric.Factor.Select(value => (float)value)];
         int[] starts = Cut(first, count, options);

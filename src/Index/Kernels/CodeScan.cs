@@ -17,6 +17,9 @@ public static unsafe class CodeScan
     /// <summary>The number of a row's codes is a multiple of this.</summary>
     public const int Octet = 8;
 
+    /// <summary>A row has at most so many codes: a sum of half its entries must fit in 15 bits.</summary>
+    public const int MostSubspaces = 256;
+
     /// <summary>Bytes of the codes of a block.</summary>
     public static int BlockBytes(int subspaces) => BlockRows * subspaces / 2;
 
@@ -53,7 +56,7 @@ public static unsafe class CodeScan
 
     /// <summary>logits[g, row] = shift[g] + scale[g] · Σ_s table[g, s][code of row in s].</summary>
     /// <param name="codes">Blocks of <see cref="BlockBytes"/>, bytes at <see cref="CodeOffset"/>.</param>
-    /// <param name="subspaces">A multiple of 8, at most 256.</param>
+    /// <param name="subspaces">A multiple of 8, at most <see cref="MostSubspaces"/>.</param>
     /// <param name="tables">[group, <see cref="TableBytes"/>]</param>
     /// <param name="logits">[group, stride]; whole blocks are written, −∞ beyond <paramref name="rows"/>.</param>
     public static void Logits(byte* codes, int rows, int subspaces, byte* tables, int group, float* shift, float* scale, float* logits, int stride)

@@ -24,7 +24,7 @@ public static unsafe class CodeWeights
         }
     }
 
-    /// <summary>Replaces logits with weights exp(logit), within 3e-6 of themselves, and sums them over the group and over the rows.</summary>
+    /// <summary>Replaces logits with weights exp(logit), within 4e-6 of themselves, and sums them over the group and over the rows.</summary>
     /// <param name="logits">[group, stride]; become weights.</param>
     /// <param name="rows">A multiple of 16 for the fast path.</param>
     /// <param name="groupWeights">[rows]: Σ_g weights[g, r].</param>

@@ -10,18 +10,18 @@ namespace Retrieval.Index.Kernels;
 /// </summary>
 public static unsafe class ScoreThreshold
 {
-    // Scores of less than a millionth of a millionth of the largest are one class.
+    // Scores of less than a millionth of a millionth of the largest are one class for budgets; limits may lie below.
     private const int Octaves = 40;
 
     // So many scores are worth a look at a sample of them first.
     private const int Sampled = 2048, SampleStride = 8;
 
-    // Steps of 1/128 octave.
+    // Steps of 1/128 of an octave's first number: a factor of at most 1.008.
     private const int Resolution = 1 << 16;
 
     /// <summary>
     /// A threshold t so that the weights of scores of at least t sum up to at most a budget, and either to more than 63/64 of it or
-    /// those of t / 1.006 to more than it.
+    /// those of t / 1.008 to more than it, or t is a millionth of a millionth of the largest score: smaller ones do not compete.
     /// </summary>
     /// <param name="scores">[count], 0 or more.</param>
     /// <param name="weights">[count]; null: 1 each.</param>
@@ -70,22 +70,34 @@ public static unsafe class ScoreThreshold
         return high;
     }
 
-    /// <summary>A threshold t so that scores below t sum up to at most a limit, and below 1.006 t to more.</summary>
+    /// <summary>A threshold t so that scores below t sum up to at most a limit, and below 1.008 t to more.</summary>
     /// <returns>+∞ if all scores together stay within the limit.</returns>
     public static float ForRest(float* scores, int count, float limit)
     {
         (int low, int high) = Range(scores, count);
         if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(high)) <= limit)
             return float.PositiveInfinity;
-        while (high - low > Resolution)
+        int least = low;
+        Halve();
+        // The least threshold has not been tried yet.
+        if (low == least && SumBelow(scores, count, BitConverter.Int32BitsToSingle(low)) > limit)
         {
-            int middle = low + (high - low) / 2;
-            if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(middle)) <= limit)
-                low = middle;
-            else
-                high = middle;
+            (low, high) = (0, least);
+            Halve();
         }
         return BitConverter.Int32BitsToSingle(low);
+
+        void Halve()
+        {
+            while (high - low > Resolution)
+            {
+                int middle = low + (high - low) / 2;
+                if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(middle)) <= limit)
+                    low = middle;
+                else
+                    high = middle;
+            }
+        }
     }
 
     /// <summary>Reference. As <see cref="SumFrom"/>.</summary>

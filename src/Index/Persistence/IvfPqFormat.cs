@@ -1,4 +1,5 @@
 using Retrieval.Index.Kernels;
+
 namespace Retrieval.Index;
 
 /// <summary>
@@ -52,8 +53,8 @@ internal static class IvfPqFormat
             Iterations = reader.ReadInt(1, MostIterations, "iterations"),
             AxesPerCode = reader.ReadInt(1, IndexFile.MostDim, "axes of a code"),
         };
-        // Sums of more codes than that do not fit in 16 bits.
-        return options.Subspaces(dim) <= 256 ? options : throw IndexReader.Error($"a row has {options.Subspaces(dim)} codes and can have 256");
+        return options.Subspaces(dim) <= CodeScan.MostSubspaces
+            ? options : throw IndexReader.Error($"a row has {options.Subspaces(dim)} codes and can have {CodeScan.MostSubspaces}");
     }
 
     public static void Write(IndexWriter writer, QueryMoments moments)

@@ -16,9 +16,9 @@ public sealed class CascadeQualityTests(ITestOutputHelper output)
     private static readonly string[] Files = ["l03-h0", "l07-h1", "l15-h1", "l20-h0"];
 
     [SkippableTheory]
-    [InlineData(128, 3168, 400, 128, 0.012, 0.051)]
-    [InlineData(64, 7000, 800, 256, 0.025, 0.033)]
-    [InlineData(64, 15000, 1900, 512, 0.045, 0.020)]
+    [InlineData(128, 3100, 380, 128, 0.012, 0.040)]
+    [InlineData(64, 6700, 760, 256, 0.025, 0.023)]
+    [InlineData(64, 14800, 1880, 512, 0.045, 0.014)]
     public void ErrorAgainstBytesOnRealHeads(int rowsPerList, int opened, int keys, int values, double mostBytes, double mostError)
     {
         Skip.If(SharedFiles.Find("qkv") is null, "The recorded queries, keys and values (shared/qkv) are not on this machine.");

@@ -165,12 +165,8 @@ public sealed unsafe class IvfPqIndexTests
             Write<byte>(segment.Centres.Span);
             Write<byte>(segment.Spread.Span);
             Write<byte>(segment.Codes.Span);
-            var mean = new float[codec.Dim];
-            for (int list = 0; list < segment.Lists; list++)
-            {
-                segment.Values.Read(list, mean);
-                Write<float>(mean);
-            }
+            Write<byte>(segment.Values.Means.Span);
+            Write<float>(segment.Values.MeanScale);
         }
         return bits.ToArray();
     }

@@ -6,23 +6,24 @@ namespace Retrieval.Index.Tests.Kernels;
 
 public sealed unsafe class CodeScanTests
 {
-    private const ushort Untouched = 12345;
+    private const float Untouched = -123;
+    private const int BlockRows = CodeScan.BlockRows;
 
-    private delegate void Scan(byte* codes, int blocks, int pairs, byte* tables, int group, ushort* sums, int sumStride);
+    private delegate void Scan(byte* codes, int rows, int subspaces, byte* tables, int group, float* shift, float* scale, float* logits, int stride);
 
-    private static readonly Scan[] Kernels = [CodeScan.Sum, CodeScan.SumReference];
+    private static readonly Scan[] Kernels = [CodeScan.Logits, CodeScan.LogitsReference];
 
-    /// <summary>Each path has its own numbers of pairs: 8, other multiples of 4, all others; 128 is the most.</summary>
-    public static TheoryData<int> Pairs => [1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 16, 17, 20, 31, 128];
+    public static TheoryData<int> Subspaces => [8, 16, 24, 32, 256];
 
+    /// <summary>Odd numbers of rows, and groups with and without a rest after threes.</summary>
     [Theory]
-    [MemberData(nameof(Pairs))]
-    public void SumsTheEntryOfEveryCode(int pairs)
+    [MemberData(nameof(Subspaces))]
+    public void SumsTheEntryOfEveryCode(int subspaces)
     {
-        foreach (int blocks in (int[])[0, 1, 2, 3, 7, 63])
+        foreach (int rows in (int[])[.. Shapes.Lengths, 2, 48, 129])
         {
             for (int group = 1; group <= 9; group++)
-                Check(pairs, blocks, group, new Random(pairs + 100 * blocks + group));
+                Check(subspaces, rows, group, new Random(subspaces + 100 * rows + group));
         }
     }
 
@@ -30,57 +31,86 @@ public sealed unsafe class CodeScanTests
     [Fact]
     public void TheLargestSumFits()
     {
-        const int Most = 128;
-        byte[] codes = [.. Enumerable.Repeat((byte)0xF7, Most * CodeScan.BlockRows)], tables = [.. Enumerable.Repeat((byte)255, CodeScan.TableBytes(Most))];
+        const int Most = 256;
+        byte[] codes = [.. Enumerable.Repeat((byte)0xF7, CodeScan.BlockBytes(Most))], tables = [.. Enumerable.Repeat((byte)255, 3 * CodeScan.TableBytes(Most))];
         foreach (Scan scan in Kernels)
-            Assert.All(Run(scan, codes, 1, Most, tables, 1, CodeScan.BlockRows), sum => Assert.Equal(256 * 255, sum));
-    }
-
-    /// <summary>Every table has sixteen bytes of its own, inside the memory that belongs to the query.</summary>
-    [Theory]
-    [MemberData(nameof(Pairs))]
-    public void TablesDoNotOverlap(int pairs)
-    {
-        int[] offsets = [.. Enumerable.Range(0, 2 * pairs).Select(subspace => CodeScan.TableOffset(subspace, pairs)).Order()];
-        Assert.Equal(Enumerable.Range(0, 2 * pairs).Select(i => 16 * i), offsets);
-        Assert.Equal(offsets[^1] + 16, CodeScan.TableBytes(pairs));
-    }
-
-    private static void Check(int pairs, int blocks, int group, Random random)
-    {
-        const int BlockRows = CodeScan.BlockRows;
-        int rows = blocks * BlockRows, stride = rows + group % 3;
-        byte[] codes = new byte[rows * pairs], tables = new byte[group * CodeScan.TableBytes(pairs)];
-        random.NextBytes(codes);
-        random.NextBytes(tables);
-        ushort[][] sums = [.. Kernels.Select(scan => Run(scan, codes, blocks, pairs, tables, group, stride))];
-        Assert.Equal(sums[1], sums[0]);
-        for (int g = 0; g < group && rows > 0; g++)
         {
-            for (int row = 0; row < rows; row++)
-            {
-                int sum = 0;
-                for (int subspace = 0; subspace < 2 * pairs; subspace++)
-                {
-                    int both = codes[(row / BlockRows * pairs + subspace / 2) * BlockRows + row % BlockRows];
-                    int code = subspace % 2 == 0 ? both % 16 : both / 16;
-                    sum += tables[g * CodeScan.TableBytes(pairs) + CodeScan.TableOffset(subspace, pairs) + code];
-                }
-                if (sum != sums[0][g * stride + row])
-                    Assert.Fail($"{pairs} pairs, query {g} of {group}, row {row} of {rows}: {sums[0][g * stride + row]} where {sum} is right");
-            }
-            for (int at = g * stride + rows; at < Math.Min(sums[0].Length, (g + 1) * stride); at++)
-                Assert.Equal(Untouched, sums[0][at]);
+            foreach (int group in (int[])[1, 3])
+                Assert.All(Run(scan, codes, BlockRows, Most, tables[..(group * CodeScan.TableBytes(Most))], [0, 0, 0], [1, 1, 1], BlockRows, group), logit => Assert.Equal(256 * 255, logit));
         }
     }
 
-    private static ushort[] Run(Scan scan, byte[] codes, int blocks, int pairs, byte[] tables, int group, int stride)
+    /// <summary>A single code other than 0 is found at its place, in its row, with its own entry of its own table.</summary>
+    [Theory]
+    [MemberData(nameof(Subspaces))]
+    public void EveryPositionIsLookedUpInItsOwnTable(int subspaces)
     {
+        const int Group = 4;
+        var tables = new byte[Group * CodeScan.TableBytes(subspaces)];
+        for (int subspace = 0; subspace < subspaces; subspace++)
+        {
+            int row = (5 * subspace + 3) % BlockRows, code = 1 + subspace % 15;
+            Array.Clear(tables);
+            for (int g = 0; g < Group; g++)
+                tables[g * CodeScan.TableBytes(subspaces) + 16 * subspace + code] = (byte)(200 + g);
+            var codes = new byte[CodeScan.BlockBytes(subspaces)];
+            codes[CodeScan.CodeOffset(subspace, row)] = (byte)(CodeScan.IsUpper(subspace) ? code << 4 : code);
+            float[] expected = [.. Enumerable.Range(0, Group * BlockRows).Select(i => i % BlockRows == row ? 200f + i / BlockRows : 0)];
+            foreach (Scan scan in Kernels)
+                Assert.Equal(expected, Run(scan, codes, BlockRows, subspaces, tables, new float[Group], [1, 1, 1, 1], BlockRows, Group));
+        }
+    }
+
+    /// <summary>Every row's code of every sub-space has four bits of its own, inside the block.</summary>
+    [Theory]
+    [MemberData(nameof(Subspaces))]
+    public void CodesDoNotOverlap(int subspaces)
+    {
+        int[] nibbles = [.. from s in Enumerable.Range(0, subspaces) from r in Enumerable.Range(0, BlockRows) select 2 * CodeScan.CodeOffset(s, r) + (CodeScan.IsUpper(s) ? 1 : 0)];
+        Assert.Equal(Enumerable.Range(0, 2 * CodeScan.BlockBytes(subspaces)), nibbles.Order());
+    }
+
+    private static void Check(int subspaces, int rows, int group, Random random)
+    {
+        int whole = (rows + BlockRows - 1) / BlockRows * BlockRows, stride = whole + group % 3, tableBytes = CodeScan.TableBytes(subspaces);
+        byte[] codes = new byte[whole / BlockRows * CodeScan.BlockBytes(subspaces)], tables = new byte[group * tableBytes];
+        random.NextBytes(codes);
+        random.NextBytes(tables);
+        float[] shift = RandomData.Normal(group, rows, 10), scale = RandomData.Normal(group, subspaces, 0.01f);
+        foreach (Scan scan in Kernels)
+        {
+            float[] logits = Run(scan, codes, rows, subspaces, tables, shift, scale, stride, group);
+            for (int at = 0; at < logits.Length; at++)
+            {
+                (int g, int row) = Math.DivRem(at, Math.Max(stride, 1));
+                float expected = row >= whole ? Untouched : float.NegativeInfinity;
+                if (row < rows)
+                {
+                    int sum = 0;
+                    for (int s = 0; s < subspaces; s++)
+                    {
+                        // [block, subspaces / 8, row of the block, 4], lower nibbles before upper ones.
+                        byte both = codes[((row / BlockRows * (subspaces / 8) + s / 8) * BlockRows + row % BlockRows) * 4 + s % 4];
+                        sum += tables[g * tableBytes + 16 * s + (s % 8 < 4 ? both % 16 : both / 16)];
+                    }
+                    expected = MathF.FusedMultiplyAdd(scale[g], sum, shift[g]);
+                }
+                if (expected != logits[at])
+                    Assert.Fail($"{scan.Method.Name}, {subspaces} codes, query {g} of {group}, row {row} of {rows}: {logits[at]} where {expected} is right");
+            }
+        }
+    }
+
+    private static float[] Run(Scan scan, byte[] codes, int rows, int subspaces, byte[] tables, float[] shift, float[] scale, int stride, int group)
+    {
+        int whole = (rows + BlockRows - 1) / BlockRows * BlockRows;
         using var guardedCodes = new GuardedMemory<byte>(codes);
         using var guardedTables = new GuardedMemory<byte>(tables);
-        using var sums = new GuardedMemory<ushort>((group - 1) * stride + blocks * CodeScan.BlockRows);
-        sums.Span.Fill(Untouched);
-        scan(guardedCodes.Pointer, blocks, pairs, guardedTables.Pointer, group, sums.Pointer, stride);
-        return sums.Span.ToArray();
+        using var guardedShift = new GuardedMemory<float>(shift.AsSpan(0, group));
+        using var guardedScale = new GuardedMemory<float>(scale.AsSpan(0, group));
+        using var logits = new GuardedMemory<float>((group - 1) * stride + whole);
+        logits.Span.Fill(Untouched);
+        scan(guardedCodes.Pointer, rows, subspaces, guardedTables.Pointer, group, guardedShift.Pointer, guardedScale.Pointer, logits.Pointer, stride);
+        return logits.Span.ToArray();
     }
 }

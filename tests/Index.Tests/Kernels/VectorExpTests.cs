@@ -1,10 +1,11 @@
 using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
+using Retrieval.TestKit;
 using Xunit;
 
 namespace Retrieval.Index.Tests.Kernels;
 
-public sealed class VectorExpTests
+public sealed unsafe class VectorExpTests
 {
     [Fact]
     public void ErrorStaysBelowTwoUnitsOfTheLastPlace()
@@ -37,5 +38,59 @@ public sealed class VectorExpTests
     {
         Assert.Equal(expected, VectorExp.Exp(x));
         Assert.Equal(Vector512.Create(expected), VectorExp.Exp(Vector512.Create(x)));
+    }
+
+    /// <summary>Every eighth of a thousandth from −87 to 88.</summary>
+    [Fact]
+    public void TheApproximationKeepsToItsBound()
+    {
+        double worst = 0;
+        for (int i = -8192 * 87; i < 8192 * 88; i += 16)
+        {
+            Vector512<float> x = (Vector512.Create((float)i) + Vector512<float>.Indices) / 8192, result = VectorExp.Approximate(x);
+            for (int lane = 0; lane < 16; lane++)
+                worst = Math.Max(worst, Math.Abs(result[lane] / Math.Exp(x[lane]) - 1));
+        }
+        Assert.InRange(worst, 0, 4e-6);
+    }
+
+    [Theory]
+    [InlineData(-87.01f)]
+    [InlineData(-1000f)]
+    [InlineData(float.MinValue)]
+    [InlineData(float.NegativeInfinity)]
+    public void TheApproximationOfNothingIsNothing(float x)
+    {
+        Assert.Equal(Vector512<float>.Zero, VectorExp.Approximate(Vector512.Create(x)));
+        Assert.InRange(VectorExp.Approximate(Vector512.Create(-87f))[3], MathF.Exp(-87) * (1 - 4e-6f), MathF.Exp(-87) * (1 + 4e-6f));
+        Assert.InRange(VectorExp.Approximate(Vector512.Create(88f))[3], MathF.Exp(88) * (1 - 4e-6f), MathF.Exp(88) * (1 + 4e-6f));
+    }
+
+    private delegate float Sharing(float* logits, int count, float shift);
+
+    [Theory]
+    [MemberData(nameof(Shapes.LengthTheory), MemberType = typeof(Shapes))]
+    public void SharesAreExponentialsAboveAShiftAndTheirSum(int count)
+    {
+        foreach (float shift in (float[])[0, 17.5f, -60, 1e6f])
+        {
+            float[] logits = [.. RandomData.Normal(count, count, 9).Select(x => x + shift)];
+            for (int i = 3; i < count; i += 7)
+                logits[i] = i % 2 == 0 ? float.NegativeInfinity : shift - 90;
+            foreach (Sharing share in (Sharing[])[VectorExp.Shares, VectorExp.SharesReference])
+            {
+                using var memory = new GuardedMemory<float>(logits);
+                float sum = share(memory.Pointer, count, shift);
+                double expectedSum = 0;
+                for (int i = 0; i < count; i++)
+                {
+                    float x = logits[i] - shift;
+                    double expected = x < -87 ? 0 : Math.Exp(x);
+                    Assert.InRange(memory.Span[i], expected * (1 - 3e-7), expected * (1 + 3e-7));
+                    expectedSum += expected;
+                }
+                Shapes.Near(expectedSum, sum, expectedSum, $"{share.Method.Name}, sum of {count}");
+            }
+        }
     }
 }

@@ -1,0 +1,79 @@
+using Retrieval.Index.Kernels;
+using Retrieval.TestKit;
+using Xunit;
+
+namespace Retrieval.Index.Tests.Kernels;
+
+public sealed unsafe class WeightedByteRowsTests
+{
+    private const int AllRows = 70;
+
+    private delegate void Accumulation(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output);
+
+    private static readonly Accumulation[] Kernels = [WeightedByteRows.Accumulate, WeightedByteRows.AccumulateReference];
+
+    /// <summary>Multiples of 64, with and without a rest of 16s, and what only the reference takes.</summary>
+    public static TheoryData<int> Dims => [8, 16, 40, 48, 64, 80, 128, 144];
+
+    [Theory]
+    [MemberData(nameof(Dims))]
+    public void SumsOfChosenRowsAreAddedToTheOutput(int dim)
+    {
+        foreach (int count in (int[])[0, 1, 2, 7, 33, AllRows])
+        {
+            for (int group = 1; group <= 9; group++)
+                Check(dim, count, group);
+        }
+    }
+
+    /// <summary>The same row twice counts twice.</summary>
+    [Fact]
+    public void RowsMayRepeatAndComeInAnyOrder()
+    {
+        foreach (Accumulation accumulate in Kernels)
+        {
+            float[] output = Run(accumulate, [.. Enumerable.Repeat((sbyte)1, 16), .. Enumerable.Repeat((sbyte)-128, 16)], [2, 0.5f], [1, 0, 1], 16, [10, 3], 2, new float[16]);
+            Assert.All(output, x => Assert.Equal(20 - 2 * 3 * 64, x));
+        }
+    }
+
+    private static void Check(int dim, int count, int group)
+    {
+        const int Stride = AllRows + 3;
+        // The last row is always chosen: it ends at the guard.
+        int[] chosen = [.. Enumerable.Range(0, count).Select(c => AllRows - 1 - c * 37 % AllRows)];
+        sbyte[] rows = Bytes.Random(AllRows * dim, dim + count);
+        float[] scales = RandomData.Normal(AllRows, dim, 0.02f), weights = RandomData.Normal((group - 1) * Stride + AllRows, count), start = RandomData.Normal(group * dim, group);
+        foreach (Accumulation accumulate in Kernels)
+        {
+            float[] output = Run(accumulate, rows, scales, chosen, dim, weights, Stride, start);
+            for (int g = 0; g < group; g++)
+            {
+                for (int i = 0; i < dim; i++)
+                {
+                    double sum = start[g * dim + i], magnitude = Math.Abs(sum);
+                    foreach (int row in chosen)
+                    {
+                        double product = (double)weights[g * Stride + row] * scales[row] * rows[row * dim + i];
+                        sum += product;
+                        magnitude += Math.Abs(product);
+                    }
+                    if (!Shapes.IsNear(sum, output[g * dim + i], magnitude))
+                        Shapes.Near(sum, output[g * dim + i], magnitude, $"{accumulate.Method.Name}, dim {dim}, {count} rows, query {g} of {group}, element {i}");
+                }
+            }
+        }
+    }
+
+    private static float[] Run(Accumulation accumulate, sbyte[] rows, float[] scales, int[] chosen, int dim, float[] weights, int weightStride, float[] start)
+    {
+        using var guardedRows = new GuardedMemory<sbyte>(rows);
+        using var guardedScales = new GuardedMemory<float>(scales);
+        using var guardedChosen = new GuardedMemory<int>(chosen);
+        using var guardedWeights = new GuardedMemory<float>(weights);
+        using var output = new GuardedMemory<float>(start);
+        accumulate(
+            guardedRows.Pointer, guardedScales.Pointer, guardedChosen.Pointer, chosen.Length, dim, guardedWeights.Pointer, weightStride, start.Length / dim, output.Pointer);
+        return output.Span.ToArray();
+    }
+}
