@@ -26,7 +26,7 @@ internal static class DecodeScenario
         command.SetAction(parsed =>
         {
             int[] tokens = TokenCounts.Parse(parsed.GetValue(depths)!, ShortestDepth, "--depths");
-            RetrievalPolicy[] chosen = [.. parsed.GetValue(policies)!.Split(',').Select(name => RetrievalPolicy.FromName(name.Trim()))];
+            RetrievalPolicy[] chosen = [.. parsed.GetValue(policies)!.Split(',').Select(name => PolicyText.Read(name.Trim()))];
             if (tokens.Length == 0)
                 throw new InputException("--depths is empty; give at least one number of tokens.");
             int count = parsed.GetValue(steps), workers = parsed.GetValue(threads);

@@ -32,13 +32,13 @@ internal static class NeedlesScenario
             var options = new EngineOptions
             {
                 Model = parsed.GetValue(model)!,
-                Policy = RetrievalPolicy.FromName(parsed.GetValue(policy)!),
+                Policy = PolicyText.Read(parsed.GetValue(policy)!),
                 ContextLimit = parsed.GetValue(context),
             };
             var needles = new NeedleSet(parsed.GetValue(seed), parsed.GetValue(single), parsed.GetValue(same), parsed.GetValue(ask));
             string? source = parsed.GetValue(text) is string path ? File.ReadAllText(path) : null;
             using var engine = Engine.Load(options);
-            NeedleComparison result = NeedleComparison.Run(engine, RetrievalPolicy.FromName(parsed.GetValue(against)!), needles, source);
+            NeedleComparison result = NeedleComparison.Run(engine, PolicyText.Read(parsed.GetValue(against)!), needles, source);
             result.Write(Console.Out);
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(result));
@@ -48,9 +48,5 @@ internal static class NeedlesScenario
     }
 
     private static Option<string> Policy(string name, string fallback)
-    {
-        var option = new Option<string>(name) { Description = "Policy", DefaultValueFactory = _ => fallback };
-        option.AcceptOnlyFromAmong([.. RetrievalPolicy.Names]);
-        return option;
-    }
+        => new(name) { Description = $"Policy, {PolicyText.Help}", DefaultValueFactory = _ => fallback };
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Numerics.Tensors;
-using System.Text.Json;
 using Retrieval.Runtime;
 using Retrieval.Runtime.Policies;
 
@@ -12,8 +11,6 @@ namespace Retrieval.Scenarios.Divergence;
 /// </summary>
 internal static class DivergenceScenario
 {
-    private static readonly JsonSerializerOptions PolicyJson = new() { PropertyNameCaseInsensitive = true };
-
     public static Command Create()
     {
         var command = new Command("divergence", "Kullback-Leibler divergence of next-token distributions from full attention, teacher-forced.");
@@ -23,7 +20,7 @@ internal static class DivergenceScenario
         Option<int> last = new("--last") { Description = "How many of them are fed one by one", DefaultValueFactory = _ => 192 };
         Option<string[]> policy = new("--policy")
         {
-            Description = "Policies, by name or as JSON such as {\"policy\":\"ivf-pq\",\"openShare\":0.25}",
+            Description = $"Policies, {PolicyText.Help}",
             AllowMultipleArgumentsPerToken = true,
             DefaultValueFactory = _ => ["streaming", "ivf-pq"],
         };
@@ -35,7 +32,7 @@ internal static class DivergenceScenario
         command.SetAction(parsed =>
         {
             int tokens = parsed.GetValue(context), forced = parsed.GetValue(last);
-            RetrievalPolicy[] policies = [.. parsed.GetValue(policy)!.Select(Read)];
+            RetrievalPolicy[] policies = [.. parsed.GetValue(policy)!.Select(PolicyText.Read)];
             var options = new EngineOptions { Model = parsed.GetValue(model)!, Policy = new FullPolicy(), ContextLimit = tokens };
             using Engine engine = Engine.Load(options);
             int[] ids = engine.Tokenizer.Encode(File.ReadAllText(parsed.GetValue(text)!));
@@ -51,20 +48,6 @@ internal static class DivergenceScenario
                 Console.WriteLine(Report.Json(results));
         });
         return command;
-    }
-
-    private static RetrievalPolicy Read(string value)
-    {
-        try
-        {
-            RetrievalPolicy policy = value.StartsWith('{') ? JsonSerializer.Deserialize<RetrievalPolicy>(value, PolicyJson)! : RetrievalPolicy.FromName(value);
-            policy.Validate();
-            return policy;
-        }
-        catch (JsonException problem)
-        {
-            throw new InputException($"The policy {value} is not valid JSON of a policy: {problem.Message}");
-        }
     }
 
     private static IEnumerable<DivergenceResult> Measure(Engine engine, ReadOnlyMemory<int> ids, int forced, RetrievalPolicy[] policies, bool headErrors)
@@ -97,7 +80,7 @@ internal static class DivergenceScenario
         {
             double bytes = 4.0 * engine.Config.Layers * engine.Config.KvHeads * engine.Config.HeadDim * indexed[f] * forced;
             yield return new DivergenceResult(
-                Describe(policies[f]), bytes == 0 ? 0 : 100 * (forks[f].SelectorBytesRead - before[f]) / bytes, kl[f] / forced, (double)same[f] / forced,
+                PolicyText.Describe(policies[f]), bytes == 0 ? 0 : 100 * (forks[f].SelectorBytesRead - before[f]) / bytes, kl[f] / forced, (double)same[f] / forced,
                 headErrors && errors[f].Count > 0 ? errors[f].Average() : null, headErrors && errors[f].Count > 0 ? Quantile(errors[f], 0.95) : null);
             forks[f].Dispose();
         }
@@ -124,16 +107,6 @@ internal static class DivergenceScenario
         for (int i = 0; i < truth.Length; i++)
             sum += Math.Exp(truth[i]) * (truth[i] - found[i]);
         return sum;
-    }
-
-    /// <summary>A policy's name and the options that differ from its defaults.</summary>
-    private static string Describe(RetrievalPolicy policy)
-    {
-        var own = JsonSerializer.SerializeToElement(policy, typeof(RetrievalPolicy));
-        var defaults = JsonSerializer.SerializeToElement(RetrievalPolicy.FromName(policy.Name), typeof(RetrievalPolicy));
-        IEnumerable<string> changed = own.EnumerateObject()
-            .Where(p => !JsonElement.DeepEquals(p.Value, defaults.GetProperty(p.Name))).Select(p => $"{p.Name} {p.Value}");
-        return string.Join(", ", [policy.Name, .. changed]);
     }
 
     private sealed record DivergenceResult(string Policy, double BytesPct, double MeanKl, double SameTop, double? MeanError, double? P95Error);

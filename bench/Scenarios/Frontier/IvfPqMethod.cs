@@ -29,7 +29,7 @@ internal sealed class IvfPqMethod(int rowsPerList, IReadOnlyList<IvfPqPoint> poi
             _rows = [.. _store.Segments(0).Select(segment => segment.Rows(0))];
             _budgets = [.. points.Select(point => point.Budget is not { } budget ? policy.Budget(file.FarCount)
                 : budget.MaxError == 0 ? budget
-                : budget with { MaxError = file.Calibration.Find(_cascade, _index, _rows, budget.MaxError) })];
+                : budget with { MaxError = file.Calibration.Find(_cascade, _index, _rows, budget) })];
         }
 
         /// <summary>Bytes that every search reads whatever its budget: the query transform, the codebooks, scales and moments of the codec.</summary>

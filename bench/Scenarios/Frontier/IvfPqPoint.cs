@@ -26,7 +26,7 @@ internal sealed record IvfPqPoint(CascadeBudget? Budget)
     /// <summary>Error targets as the command line has them, separated by commas.</summary>
     public static IvfPqPoint[] ParseErrors(string text) => [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(item =>
         float.TryParse(item, NumberStyles.Float, CultureInfo.InvariantCulture, out float error) && error is > 0 and < 1
-            ? new IvfPqPoint(new CascadeBudget { MaxError = error })
+            ? new IvfPqPoint(CascadeBudget.ForError(error))
             : throw new InputException($"--max-errors has '{item}'; give relative errors between 0 and 1, such as 0.01,0.05."))];
 
     private static IvfPqPoint One(string text)

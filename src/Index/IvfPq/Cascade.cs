@@ -13,9 +13,12 @@ public sealed unsafe class Cascade
     // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
     private const float Highest = 40;
 
+    // Nats between the largest and the least mass of lists; beyond it shares underflow.
+    private const float WidestRange = 80;
+
     private readonly ListEstimate _estimate = new();
     private readonly ErrorTarget _error = new();
-    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [], _variances = [], _chosenScores = [];
+    private float[] _x = [], _scratch = [], _logits = [], _mass = [], _listScores = [], _weights = [], _groupWeights = [], _keyLogits = [], _tile = [], _variances = [], _chosenScores = [], _tempered = [], _listSums = [];
     private int[] _opened = [], _openedStart = [], _chosen = [], _chosenList = [], _chosenPlace = [];
     private byte[] _tables = [];
     private int _dim, _group, _lists, _openedCount, _stride, _chosenCount;
@@ -37,19 +40,19 @@ public sealed unsafe class Cascade
         float* total = stackalloc float[_group];
         bool targeted = budget.MaxError > 0;
         ScoreLists(index, queries, targeted);
-        Normalise(resident.LogSumExp, total);
+        Normalise(index, resident.LogSumExp, total);
         if (targeted)
             AimLists(index, resident, budget.MaxError, total, output, logSumExp);
-        OpenLists(index, targeted ? null : budget.Opened);
+        OpenLists(index, budget.Opened, targeted);
         ScanCodes(index, total);
         if (targeted)
             _error.ScoreCodes(index.Codec, _weights, _stride, _groupWeights.AsSpan(0, _stride));
-        ChooseRows(index, rows, targeted ? null : budget.Keys);
+        ChooseRows(index, rows, budget.Keys, targeted);
         int keysRead = _chosenCount;
         ReadKeys(index, rows, queries, total);
         if (targeted)
             AimRows(index.Codec);
-        KeepRows(index, rows, targeted ? null : budget.Values);
+        KeepRows(index, rows, budget.Values, targeted);
         fixed (float* x = _x)
         {
             _estimate.Begin(index.Codec, x, _group, output);
@@ -91,22 +94,53 @@ public sealed unsafe class Cascade
     }
 
     /// <summary>Masses become shares of each query's whole attention, whose logarithm total receives; a list's score is the sum of its shares.</summary>
-    private void Normalise(ReadOnlySpan<float> resident, float* total)
+    private void Normalise(IvfPqIndex index, ReadOnlySpan<float> resident, float* total)
     {
         Span<float> scores = _listScores.AsSpan(0, _lists);
         for (int g = 0; g < _group; g++)
         {
             Span<float> mass = _mass.AsSpan(g * _lists, _lists);
-            float max = MathF.Max(TensorPrimitives.Max<float>(mass), resident[g]), sum;
+            float largest = TensorPrimitives.Max<float>(mass), max = MathF.Max(largest, resident[g]), sum;
+            bool sharp = largest - Least(index, mass) > WidestRange;
+            if (sharp)
+                AddTempered(index, mass, largest, scores, first: g == 0);
             fixed (float* shares = mass)
                 sum = VectorExp.Shares(shares, _lists, max) + MathF.Exp(resident[g] - max);
             TensorPrimitives.Multiply(mass, 1 / sum, mass);
             total[g] = max + MathF.Log(sum);
+            if (sharp)
+                continue;
             if (g == 0)
                 mass.CopyTo(scores);
             else
                 TensorPrimitives.Add(scores, mass, scores);
         }
+    }
+
+    private static float Least(IvfPqIndex index, ReadOnlySpan<float> mass)
+    {
+        float least = float.PositiveInfinity;
+        foreach (IvfPqSegment segment in index.Segments)
+        {
+            least = MathF.Min(least, TensorPrimitives.Min(mass[..segment.Lists]));
+            mass = mass[segment.PaddedLists..];
+        }
+        return least;
+    }
+
+    /// <summary>Scores of a head so sharp that most shares would be 0: the same order, in a range that floats can tell apart.</summary>
+    private void AddTempered(IvfPqIndex index, ReadOnlySpan<float> mass, float largest, Span<float> scores, bool first)
+    {
+        Grow(ref _tempered, _lists);
+        Span<float> tempered = _tempered.AsSpan(0, _lists);
+        TensorPrimitives.Subtract(mass, largest, tempered);
+        TensorPrimitives.Multiply(tempered, WidestRange / (largest - Least(index, mass)), tempered);
+        fixed (float* shares = tempered)
+            VectorExp.Shares(shares, _lists, 0);
+        if (first)
+            tempered.CopyTo(scores);
+        else
+            TensorPrimitives.Add(scores, tempered, scores);
     }
 
     /// <summary>Scores of lists become what each adds to the expected squared error while it is not opened.</summary>
@@ -130,16 +164,14 @@ public sealed unsafe class Cascade
     }
 
     /// <summary>Chooses the lists of largest score; their numbers, ascending, and the places of their rows in the scratch memory.</summary>
-    /// <param name="budget">Rows to open; null: what the error target wants.</param>
-    private void OpenLists(IvfPqIndex index, int? budget)
+    private void OpenLists(IvfPqIndex index, int most, bool targeted)
     {
         Grow(ref _opened, _lists);
         Grow(ref _openedStart, _lists + 1);
         fixed (float* scores = _listScores, sizes = index.ListSizes)
         fixed (int* opened = _opened)
         {
-            float threshold = budget is { } most
-                ? ScoreThreshold.ForBudget(scores, sizes, _lists, most) : ScoreThreshold.ForRest(scores, _lists, (float)_error.ListLimit);
+            float threshold = Threshold(scores, sizes, _lists, most, targeted ? _error.ListLimit : null);
             _openedCount = ScoreThreshold.Collect(scores, _lists, threshold, opened);
         }
         _stride = 0;
@@ -163,42 +195,93 @@ public sealed unsafe class Cascade
         Grow(ref _weights, _group * _stride);
         Grow(ref _groupWeights, _stride);
         Grow(ref _tables, _group * CodeScan.TableBytes(subspaces));
-        float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group], sum = stackalloc float[_group];
+        Grow(ref _listSums, _group * _openedCount);
+        float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group];
         var cursor = new SegmentCursor(index);
-        fixed (float* x = _x, weights = _weights, groupWeights = _groupWeights)
+        fixed (float* x = _x, weights = _weights, groupWeights = _groupWeights, sums = _listSums)
         fixed (byte* tables = _tables)
         {
             CodeTables.Build(codec, x, _group, MathF.Log(Math.Max(_stride, 1)), tables, offset, scale);
             for (int i = 0; i < _openedCount; i++)
             {
                 cursor.MoveTo(_opened[i]);
-                int start = _openedStart[i];
                 for (int g = 0; g < _group; g++)
-                {
                     shift[g] = _logits[g * _lists + _opened[i]] + offset[g] - total[g];
-                    sum[g] = 0;
-                }
                 byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * CodeScan.BlockBytes(subspaces);
-                CodeScan.Logits(codes, cursor.Rows, subspaces, tables, _group, shift, scale, weights + start, _stride);
-                CodeWeights.Compute(weights + start, _stride, _openedStart[i + 1] - start, _group, groupWeights + start, sum);
-                for (int g = 0; g < _group; g++)
-                    _mass[g * _lists + _opened[i]] = sum[g];
+                CodeScan.Logits(codes, cursor.Rows, subspaces, tables, _group, shift, scale, weights + _openedStart[i], _stride);
             }
+            float* moved = stackalloc float[_group];
+            for (int g = 0; g < _group && _stride > 0; g++)
+                moved[g] = Recentre(_weights.AsSpan(g * _stride, _stride), ref total[g]);
+            new Span<float>(sums, _group * _openedCount).Clear();
+            for (int i = 0; i < _openedCount; i++)
+            {
+                int start = _openedStart[i];
+                CodeWeights.Compute(weights + start, _stride, _openedStart[i + 1] - start, _group, groupWeights + start, sums + i * _group);
+            }
+            for (int g = 0; g < _group && _openedCount > 0; g++)
+                ReplaceMasses(g, moved[g]);
         }
     }
 
-    /// <summary>Chooses the rows of largest score.</summary>
-    private void ChooseRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int? budget)
+    /// <summary>Moves logits, and the total that they are relative to, where their exponentials are floats.</summary>
+    /// <returns>How far.</returns>
+    private static float Recentre(Span<float> logits, ref float total)
     {
-        int most = Math.Min(budget ?? _stride, _stride);
+        float largest = TensorPrimitives.Max<float>(logits), by = largest > Highest ? largest - Highest : largest < -Highest ? largest : 0;
+        if (by == 0 || !float.IsFinite(by))
+            return 0;
+        TensorPrimitives.Subtract(logits, by, logits);
+        total += by;
+        return by;
+    }
+
+    /// <summary>
+    /// Sums over codes replace the masses of the opened lists. If they are far below what the lists promised, so will be those
+    /// of the lists that stay closed: lists of sharp heads see a few logits spread by tens of nats and expect too much of them.
+    /// </summary>
+    private void ReplaceMasses(int g, float moved)
+    {
+        Span<float> mass = _mass.AsSpan(g * _lists, _lists);
+        float promised = 0, found = 0;
+        for (int i = 0; i < _openedCount; i++)
+        {
+            promised += mass[_opened[i]];
+            found += _listSums[i * _group + g];
+        }
+        float factor = Correction(promised, found, moved);
+        Scale(mass, factor);
+        for (int i = 0; i < _openedCount; i++)
+            mass[_opened[i]] = _listSums[i * _group + g];
+    }
+
+    private static void Scale(Span<float> estimates, float factor)
+    {
+        if (factor == 1)
+            return;
+        TensorPrimitives.Multiply(estimates, factor, estimates);
+        // What an estimate can still be believed to weigh beside rows that were read.
+        TensorPrimitives.Min(estimates, 1e15f, estimates);
+    }
+
+    /// <summary>What an estimate is multiplied with when sums relative to a total that has moved were promised and found: e of trust, no more.</summary>
+    private static float Correction(float promised, float found, float moved)
+    {
+        float unchanged = MathF.Exp(MathF.Min(-moved, 80));
+        return promised > 0 ? MathF.Min(unchanged, MathF.E * found / promised) : unchanged;
+    }
+
+    /// <summary>Chooses the rows of largest score.</summary>
+    private void ChooseRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int most, bool targeted)
+    {
+        most = Math.Min(most, _stride);
         Grow(ref _chosen, most);
         Grow(ref _chosenList, most);
         Grow(ref _chosenPlace, most);
         fixed (float* scores = _groupWeights)
         fixed (int* chosen = _chosen)
         {
-            float threshold = budget is null
-                ? ScoreThreshold.ForRest(scores, _stride, (float)_error.CodeLimit) : ScoreThreshold.ForBudget(scores, null, _stride, most);
+            float threshold = Threshold(scores, null, _stride, most, targeted ? _error.CodeLimit : null);
             _chosenCount = ScoreThreshold.Collect(scores, _stride, threshold, chosen);
         }
         var cursor = new SegmentCursor(index);
@@ -242,24 +325,24 @@ public sealed unsafe class Cascade
         SumChosenLists();
     }
 
-    /// <summary>Logits of one query for the chosen rows become their weights.</summary>
+    /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>
     private void Replace(int g, Span<float> exact, ref float total)
     {
-        float excess = TensorPrimitives.Max<float>(exact) - total - Highest;
-        if (excess > 0)
-        {
-            // Lists and codes have missed what holds nearly all the attention: everything else is small beside it.
-            TensorPrimitives.Multiply(_mass.AsSpan(g * _lists, _lists), MathF.Exp(-excess), _mass.AsSpan(g * _lists, _lists));
-            TensorPrimitives.Multiply(_weights.AsSpan(g * _stride, _stride), MathF.Exp(-excess), _weights.AsSpan(g * _stride, _stride));
-            total += excess;
-        }
+        TensorPrimitives.Subtract(exact, total, exact);
+        float moved = Recentre(exact, ref total), promised = 0, found;
         fixed (float* logits = exact)
-            VectorExp.Shares(logits, exact.Length, total);
+            found = VectorExp.Shares(logits, exact.Length, 0);
+        Span<float> weights = _weights.AsSpan(g * _stride, _stride), mass = _mass.AsSpan(g * _lists, _lists);
+        foreach (int at in _chosen.AsSpan(0, exact.Length))
+            promised += weights[at];
+        float factor = Correction(promised, found, moved);
+        Scale(weights, factor);
+        Scale(mass, factor);
         for (int i = 0; i < exact.Length; i++)
         {
             int at = _chosen[i];
             _groupWeights[at] = g == 0 ? exact[i] : _groupWeights[at] + exact[i];
-            _weights[g * _stride + at] = exact[i];
+            weights[at] = exact[i];
         }
     }
 
@@ -278,17 +361,14 @@ public sealed unsafe class Cascade
     }
 
     /// <summary>Keeps those of the chosen rows whose values are worth reading.</summary>
-    private void KeepRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int? budget)
+    private void KeepRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int most, bool targeted)
     {
         Grow(ref _chosenScores, _chosenCount);
         for (int i = 0; i < _chosenCount; i++)
             _chosenScores[i] = _groupWeights[_chosen[i]];
         float threshold;
         fixed (float* scores = _chosenScores)
-        {
-            threshold = budget is { } most
-                ? ScoreThreshold.ForBudget(scores, null, _chosenCount, most) : ScoreThreshold.ForRest(scores, _chosenCount, (float)_error.KeyLimit);
-        }
+            threshold = Threshold(scores, null, _chosenCount, most, targeted ? _error.KeyLimit : null);
         int kept = 0;
         var cursor = new SegmentCursor(index);
         for (int i = 0; i < _chosenCount; i++)
@@ -302,6 +382,18 @@ public sealed unsafe class Cascade
             _chosenList[kept++] = _chosenList[i];
         }
         _chosenCount = kept;
+    }
+
+    /// <summary>The score from which on to read: what an error target wants (null: there is none), but not more than a budget.</summary>
+    private static float Threshold(float* scores, float* weights, int count, int budget, double? rest)
+    {
+        if (rest is { } limit)
+        {
+            float threshold = ScoreThreshold.ForRest(scores, count, (float)limit);
+            if (ScoreThreshold.SumFrom(scores, weights, count, threshold) <= budget)
+                return threshold;
+        }
+        return ScoreThreshold.ForBudget(scores, weights, count, budget);
     }
 
     private static void Grow<T>(ref T[] array, int length)

@@ -1,13 +1,16 @@
 namespace Retrieval.Index;
 
-/// <summary>How much each level of the cascade reads for one KV head.</summary>
+/// <summary>How much each level of the cascade reads for one KV head, at most.</summary>
 /// <param name="Opened">Rows in the lists whose codes are read.</param>
 /// <param name="Keys">Rows whose keys are read.</param>
 /// <param name="Values">Rows whose values are read.</param>
 public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
 {
-    /// <summary>If above 0: read instead whatever keeps the expected relative error of each head's output below this.</summary>
+    /// <summary>If above 0: read no more than keeps the expected relative error of each head's output below this.</summary>
     public float MaxError { get; init; }
+
+    /// <summary>No bound: the error target alone decides.</summary>
+    public static CascadeBudget ForError(float maxError) => new(int.MaxValue, int.MaxValue, int.MaxValue) { MaxError = maxError };
 }
 
 /// <summary>What a cascade read, in bytes.</summary>

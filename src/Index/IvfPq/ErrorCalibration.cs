@@ -25,16 +25,18 @@ public sealed unsafe class ErrorCalibration(int dim)
     public void Add(ReadOnlySpan<float> queries, in ResidentAttention resident, ReadOnlySpan<float> output)
         => _samples.Add(new Sample(queries.ToArray(), resident.Output.ToArray(), resident.LogSumExp.ToArray(), output.ToArray()));
 
-    /// <summary>The largest MaxError that keeps to a target; the target itself if there are no samples.</summary>
-    public float Find(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, float target)
+    /// <summary>The largest MaxError that keeps to that of a budget; the same if there are no samples.</summary>
+    /// <param name="budget">Target, and bounds that a search keeps to even where the target needs more.</param>
+    public float Find(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, CascadeBudget budget)
     {
+        float target = budget.MaxError;
         if (_samples.Count == 0)
             return target;
         double low = Math.Log(Least * target), high = Math.Log(Most * target);
         for (int i = 0; i < Halvings; i++)
         {
             double middle = (low + high) / 2;
-            if (ErrorAt(cascade, index, rows, (float)Math.Exp(middle)) <= target)
+            if (ErrorAt(cascade, index, rows, budget with { MaxError = (float)Math.Exp(middle) }) <= target)
                 low = middle;
             else
                 high = middle;
@@ -42,7 +44,7 @@ public sealed unsafe class ErrorCalibration(int dim)
         return (float)Math.Exp(low);
     }
 
-    private float ErrorAt(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, float maxError)
+    private float ErrorAt(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, CascadeBudget budget)
     {
         var errors = new List<float>();
         float[] far = new float[_samples[0].Queries.Length], logSumExp = new float[far.Length / dim], sum = new float[dim];
@@ -50,7 +52,7 @@ public sealed unsafe class ErrorCalibration(int dim)
         {
             var resident = new ResidentAttention(sample.Resident, sample.LogSumExp);
             fixed (float* output = far, farLogSumExp = logSumExp)
-                cascade.Run(index, rows, sample.Queries, resident, new CascadeBudget { MaxError = maxError }, output, farLogSumExp);
+                cascade.Run(index, rows, sample.Queries, resident, budget, output, farLogSumExp);
             for (int g = 0; g < logSumExp.Length; g++)
             {
                 // The share of the far part in a softmax over both.

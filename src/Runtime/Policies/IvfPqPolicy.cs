@@ -40,10 +40,10 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     public int ValuesMost { get; init; } = 512;
 
     /// <summary>
-    /// Budgets adapt to each head and query so that 95 of 100 outputs of a head err by less than this, |o − o_full| / |o_full|; default
-    /// 0.04. At 0 the shares above are the budgets.
+    /// If above 0: budgets adapt to each head and query so that 95 of 100 outputs of a head err by less than this, |o − o_full| / |o_full|,
+    /// as far as the prompt's latest queries tell; the shares above do not matter then. Default 0: fixed budgets.
     /// </summary>
-    public double MaxError { get; init; } = 0.04;
+    public double MaxError { get; init; }
 
     [JsonIgnore]
     public override string Name => "ivf-pq";
@@ -67,7 +67,7 @@ public sealed record IvfPqPolicy : RetrievalPolicy
 
     /// <summary>What a step reads of so many indexed tokens, for each KV head.</summary>
     public CascadeBudget Budget(int rows)
-        => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost)) { MaxError = (float)MaxError };
+        => MaxError > 0 ? CascadeBudget.ForError((float)MaxError) : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 

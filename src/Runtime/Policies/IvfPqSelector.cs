@@ -186,7 +186,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private float[] Targets(HeadCalibration[] calibrations)
     {
         _cascade ??= new Cascade();
-        return [.. calibrations.Select((head, i) => head.Find(_cascade, _indexes[i]!, _packed[i], (float)_policy.MaxError))];
+        return [.. calibrations.Select((head, i) => head.Find(_cascade, _indexes[i]!, _packed[i], _policy.Budget(_indexes[i]!.End - _layer.Sinks)))];
     }
 
     /// <summary>New segments of each KV head.</summary>
