@@ -43,7 +43,8 @@ public sealed unsafe class Cascade
         Normalise(index, resident.LogSumExp, total);
         if (targeted)
             AimLists(index, resident, budget.MaxError, total, output, logSumExp);
-        OpenLists(index, budget.Opened, targeted);
+        // Lists of a sharp head say nothing that could close one.
+        OpenLists(index, index.Codec.Sharp ? int.MaxValue : budget.Opened, targeted && !index.Codec.Sharp);
         ScanCodes(index, total);
         if (targeted)
             _error.ScoreCodes(index.Codec, _weights, _stride, _groupWeights.AsSpan(0, _stride));

@@ -8,12 +8,15 @@ namespace Retrieval.Index;
 /// </summary>
 internal sealed class QueryMetric
 {
-    // Directions that no query of the sample had still tell keys apart, a little.
-    private const double Ridge = 1e-4;
+    // Directions that no query of the sample had still tell keys apart, a little: the next question may have them.
+    private const double Ridge = 1e-2;
 
-    private QueryMetric(int dim, double[] factor, double[] inverse) => (Dim, Factor, Inverse) = (dim, factor, inverse);
+    private QueryMetric(int dim, double[] factor, double[] inverse, bool learnt) => (Dim, Factor, Inverse, Learnt) = (dim, factor, inverse, learnt);
 
     public int Dim { get; }
+
+    /// <summary>False: there were no queries to learn from.</summary>
+    public bool Learnt { get; }
 
     /// <summary>A, [dim, dim]; a row vector of keys times A is z.</summary>
     public double[] Factor { get; }
@@ -35,13 +38,13 @@ internal sealed class QueryMetric
         {
             for (int i = 0; i < dim; i++)
                 h[i * dim + i] = 1;
-            return new QueryMetric(dim, h, (double[])h.Clone());
+            return new QueryMetric(dim, h, (double[])h.Clone(), learnt: false);
         }
         double ridge = Ridge * LargestEigenvalue(h, dim);
         for (int i = 0; i < dim; i++)
             h[i * dim + i] += ridge;
         Cholesky(h, dim);
-        return new QueryMetric(dim, h, InvertLower(h, dim));
+        return new QueryMetric(dim, h, InvertLower(h, dim), learnt: true);
     }
 
     private static double LargestEigenvalue(double[] h, int dim)

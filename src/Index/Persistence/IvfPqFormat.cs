@@ -74,6 +74,7 @@ internal static class IvfPqFormat
         writer.Write<float>(codec.KeyTransform);
         writer.Write<float>(codec.QueryTransform);
         writer.Write<float>(codec.Variances);
+        writer.Write(codec.Sharp ? 1 : 0);
         writer.Write<int>(codec.Quantizer.Starts);
         foreach (float[] codebook in codec.Quantizer.Codebooks)
             writer.Write<float>(codebook);
@@ -88,13 +89,17 @@ internal static class IvfPqFormat
         long square = (long)dim * dim;
         float[] keys = reader.ReadFloats(square, "key transform"), queries = reader.ReadFloats(square, "query transform");
         float[] variances = reader.ReadFloats(dim, "variances", 0);
-        int[] starts = reader.ReadStarts(options.Subspaces(dim), dim, false, "axes of codes");
+        bool sharp = reader.ReadInt(0, 1, "mark of a sharp head") == 1;
+        IvfPqOptions coding = sharp ? options with { AxesPerCode = 1 } : options;
+        if (coding.Subspaces(dim) > CodeScan.MostSubspaces)
+            throw IndexReader.Error($"a row has {coding.Subspaces(dim)} codes and can have {CodeScan.MostSubspaces}");
+        int[] starts = reader.ReadStarts(coding.Subspaces(dim), dim, false, "axes of codes");
         var codebooks = new float[starts.Length - 1][];
         for (int s = 0; s < codebooks.Length; s++)
             codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
         float[] noise = reader.ReadFloats(dim, "code noise", 0), covariance = reader.ReadFloats(square, "value covariance");
         var values = new ValueStatistics(covariance, reader.ReadFloats(1, "spread of values", 0)[0], reader.ReadFloats(1, "variance of values", 0)[0]);
-        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, values);
+        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, values, sharp);
     }
 
     private static void Write(IndexWriter writer, IvfPqSegment segment)
