@@ -20,7 +20,8 @@ internal static class DecodeScenario
         Option<int> steps = new("--steps", "-n") { Description = "Steps that are measured, after warming up", DefaultValueFactory = _ => 32 };
         Option<int> threads = new("--threads", "-t") { Description = "Threads", DefaultValueFactory = _ => Environment.ProcessorCount };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
-        foreach (Option option in new Option[] { model, depths, policies, steps, threads, json })
+        Option<bool> readme = new("--update-readme") { Description = "Write a shorter table into README.md" };
+        foreach (Option option in new Option[] { model, depths, policies, steps, threads, json, readme })
             command.Options.Add(option);
 
         command.SetAction(parsed =>
@@ -42,6 +43,8 @@ internal static class DecodeScenario
             string document = result.ToMarkdown();
             Console.Write(document);
             ResultFiles.Write("decode.md", document);
+            if (parsed.GetValue(readme))
+                ResultFiles.UpdateReadme("decode", result.ToShortMarkdown());
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(result.Cells));
         });

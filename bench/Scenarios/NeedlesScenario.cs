@@ -16,7 +16,7 @@ internal static class NeedlesScenario
         var command = new Command("needles", "Compare the answers of two policies to questions about one long text.");
         Option<string> model = new("--model", "-m") { Description = "Model folder or file", Required = true };
         Option<int> context = new("--context", "-c") { Description = "Tokens of the whole prompt", DefaultValueFactory = _ => 32768 };
-        Option<string> policy = Policy("--policy", "exact");
+        Option<string> policy = Policy("--policy", "ivf-pq");
         Option<string> against = Policy("--against", "full");
         Option<int> single = new("--one-of-a-kind") { Description = "Facts of as many kinds, all asked for", DefaultValueFactory = _ => 20 };
         Option<int> same = new("--same-kind") { Description = "Facts of one further kind", DefaultValueFactory = _ => 50 };

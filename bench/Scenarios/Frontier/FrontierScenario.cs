@@ -24,13 +24,17 @@ internal static class FrontierScenario
         Option<string> lists = new("--rows-per-list") { Description = "Rows of a list of ivf-pq", DefaultValueFactory = _ => "32,64,128" };
         Option<string> errors = new("--max-errors") { Description = "Error targets of ivf-pq, separated by commas", DefaultValueFactory = _ => "0.01,0.02,0.05,0.1" };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
-        foreach (Option option in new Option[] { folder, method, budgets, lists, errors, json })
+        Option<bool> readme = new("--update-readme") { Description = "Write the rows that README.md shows into it; for a run of everything" };
+        foreach (Option option in new Option[] { folder, method, budgets, lists, errors, json, readme })
             command.Options.Add(option);
 
         command.SetAction(parsed =>
         {
             List<IFrontierMethod> methods = Methods(IvfPqPoint.Parse(parsed.GetValue(budgets)!), IvfPqPoint.ParseErrors(parsed.GetValue(errors)!), ParseLists(parsed.GetValue(lists)!));
             string wanted = parsed.GetValue(method)!;
+            bool whole = wanted.Length == 0 && parsed.GetResult(budgets)!.Implicit && parsed.GetResult(lists)!.Implicit && parsed.GetResult(errors)!.Implicit;
+            if (parsed.GetValue(readme) && !whole)
+                throw new InputException("--update-readme needs the whole comparison; leave --method, --budgets, --rows-per-list and --max-errors out.");
             List<FrontierResult> results = FrontierRun.Measure(
                 Files(parsed.GetValue(folder)!), methods, point => point.Name.Contains(wanted, StringComparison.OrdinalIgnoreCase), Console.Error);
             if (results.Count == 0)
@@ -38,11 +42,13 @@ internal static class FrontierScenario
             string table = FrontierTable.Write(results);
             Console.Write(table);
             // What is kept is the whole comparison; a part of it would replace it.
-            if (wanted.Length == 0 && parsed.GetResult(budgets)!.Implicit && parsed.GetResult(lists)!.Implicit && parsed.GetResult(errors)!.Implicit)
+            if (whole)
             {
                 ResultFiles.Write("frontier.md", table);
                 FrontierPlot.Save(results, [.. methods.SelectMany(m => m.Points)], Path.Combine(ResultFiles.Repository, "bench", "results", "frontier"));
             }
+            if (parsed.GetValue(readme))
+                ResultFiles.UpdateReadme("frontier", FrontierTable.WriteShort(results));
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(results));
         });

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Retrieval.Evaluation;
+using Retrieval.Offload;
 using Retrieval.Runtime;
 using Retrieval.Runtime.Policies;
 
@@ -10,7 +11,11 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
 {
     private readonly NeedleQuiz _quiz = new(engine, form);
     private readonly TextWriter _out = terminal.Human(json);
+    private readonly List<NeedleAnswer> _answers = [];
+    private TimeSpan? _reading;
+    private DemoCosts? _own, _full;
 
+    /// <summary>Runs the demo. When it is stopped, the report holds what was answered until then.</summary>
     public DemoReport Run(DemoText text)
     {
         IReadOnlyList<Needle> needles = text.Needles();
@@ -18,27 +23,41 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
         int reserve = _quiz.Reserve(needles) + form.Head("").Length;
         Haystack haystack = text.Build(engine.Tokenizer, needles, reserve);
         int[] tokens = form.Head(haystack.Text);
-        _out.WriteLine($"{engine.ModelName} reads {Units.Count(tokens.Length)} tokens ({Units.Count(haystack.Text.Length)} characters) with {needles.Count} facts hidden in them, policy {engine.Options.Policy.Name}.");
+        _out.WriteLine($"{engine.ModelName} reads {Units.Count(tokens.Length)} tokens ({Units.Count(haystack.Text.Length)} characters) with {needles.Count} facts hidden in them, policy {PolicyText.Describe(engine.Options.Policy)}.");
         _out.Flush();
 
         using Session session = engine.NewSession();
+        bool interrupted = false;
+        try
+        {
+            Play(session, tokens, haystack);
+        }
+        catch (OperationCanceledException)
+        {
+            interrupted = true;
+        }
+        DemoReport report = Summarize(session, tokens.Length, interrupted);
+        if (report.Asked > 0)
+            _out.WriteLine($"\n{report.Correct} of {report.Asked} right.");
+        if (_own is not null)
+            WriteCosts(session, _own, report.RssBytes);
+        return report;
+    }
+
+    private void Play(Session session, int[] tokens, Haystack haystack)
+    {
         var clock = Stopwatch.StartNew();
         Read(session, tokens);
-        TimeSpan reading = clock.Elapsed;
-        _out.WriteLine($"Read in {Units.Time(reading)}, {Units.Rate(tokens.Length / reading.TotalSeconds)} tokens/s.");
+        _reading = clock.Elapsed;
+        _out.WriteLine($"Read in {Units.Time(_reading.Value)}, {Units.Rate(tokens.Length / _reading.Value.TotalSeconds)} tokens/s.");
         _out.WriteLine();
-
-        List<NeedleAnswer> answers = [.. haystack.Needles.Select(needle => Ask(session, needle))];
-        DemoCosts own = Measure(session, haystack.Needles[0]);
-        using Session? full = session.Policy is FullPolicy ? null : session.Fork(new FullPolicy());
-        DemoCosts? other = full is null ? null : Measure(full, haystack.Needles[0]);
-
-        DemoReport report = Summarize(tokens.Length, reading, answers, own, other);
-        _out.WriteLine();
-        _out.WriteLine($"{report.Correct} of {report.Asked} right.");
-        _out.WriteLine();
-        DemoCosts.Write(_out, reading, own, other, report.RssBytes);
-        return report;
+        foreach (PlacedNeedle needle in haystack.Needles)
+            Ask(session, needle);
+        _own = Measure(session, haystack.Needles[0]);
+        if (session.Policy is FullPolicy)
+            return;
+        using Session full = session.Fork(new FullPolicy());
+        _full = Measure(full, haystack.Needles[0]);
     }
 
     private void Read(Session session, int[] tokens)
@@ -54,13 +73,13 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
         }
     }
 
-    private NeedleAnswer Ask(Session session, PlacedNeedle needle)
+    private void Ask(Session session, PlacedNeedle needle)
     {
         NeedleAnswer answer = _quiz.Ask(session, needle, cancel);
+        _answers.Add(answer);
         string verdict = answer.Correct ? "right" : $"wrong, it is {needle.Needle.Answer}";
         _out.WriteLine($"{needle.Depth,4:0%}  {needle.Needle.Question}  {answer.Text.ReplaceLineEndings(" ")}  ({verdict})");
         _out.Flush();
-        return answer;
     }
 
     private DemoCosts Measure(Session session, PlacedNeedle needle)
@@ -72,24 +91,43 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
         return new DemoCosts(session.Policy.Name, session.Memory, timed.TimeToFirstToken, timed.MillisecondsPerToken);
     }
 
-    private DemoReport Summarize(int tokens, TimeSpan reading, List<NeedleAnswer> answers, DemoCosts own, DemoCosts? full) => new(
-        engine.ModelName,
-        own.Policy,
-        answers.Count,
-        answers.Count(answer => answer.Correct),
-        tokens + answers.Max(answer => answer.Result.PromptTokens),
-        answers.Sum(answer => answer.Result.Tokens.Count),
-        RunReport.Round((reading + own.Question).TotalMilliseconds),
-        RunReport.Round(own.Question.TotalMilliseconds),
-        RunReport.Round(own.MillisecondsPerToken),
-        full is null ? null : RunReport.Round(full.Question.TotalMilliseconds),
-        full is null ? null : RunReport.Round(full.MillisecondsPerToken),
-        RunReport.Round(tokens / reading.TotalSeconds),
-        own.Memory.DeviceBytes,
-        own.Memory.HostKvBytes,
-        own.Memory.IndexBytes,
-        Environment.WorkingSet,
-        [.. answers.Select(answer => new DemoFact(
-            answer.Placed.Needle.Kind, RunReport.Round(answer.Placed.Depth), answer.Placed.Needle.Question, answer.Placed.Needle.Answer, answer.Text, answer.Correct))],
-        string.Join('\n', answers.Select(answer => answer.Text)));
+    private void WriteCosts(Session session, DemoCosts own, long resident)
+    {
+        _out.WriteLine();
+        DemoCosts.Write(_out, _reading!.Value, own, _full, resident);
+        if (_full is null || session.IndexedTokens == 0 || session.Policy is not IvfPqPolicy || engine.Options.KvRows == RowFormat.F16)
+            return;
+        _out.WriteLine();
+        _out.WriteLine("Full attention reads the same rows: rounded to 8 bits when they were indexed, and widened to 16 again (--kv-dtype f16 rounds none).");
+    }
+
+    private DemoReport Summarize(Session session, int tokens, bool interrupted)
+    {
+        SessionMemory memory = _own?.Memory ?? session.Memory;
+        return new DemoReport(
+            engine.ModelName,
+            session.Policy.Name,
+            session.Policy,
+            RowText.Name(engine.Options.KvRows),
+            interrupted,
+            _answers.Count,
+            _answers.Count(answer => answer.Correct),
+            _reading is null ? 0 : tokens + _answers.Select(answer => answer.Result.PromptTokens).DefaultIfEmpty().Max(),
+            _answers.Sum(answer => answer.Result.Tokens.Count),
+            Rounded((_reading + _own?.Question)?.TotalMilliseconds),
+            Rounded(_own?.Question.TotalMilliseconds),
+            Rounded(_own?.MillisecondsPerToken),
+            Rounded(_full?.Question.TotalMilliseconds),
+            Rounded(_full?.MillisecondsPerToken),
+            Rounded(tokens / _reading?.TotalSeconds),
+            memory.DeviceBytes,
+            memory.HostKvBytes,
+            memory.IndexBytes,
+            Environment.WorkingSet,
+            [.. _answers.Select(answer => new DemoFact(
+                answer.Placed.Needle.Kind, RunReport.Round(answer.Placed.Depth), answer.Placed.Needle.Question, answer.Placed.Needle.Answer, answer.Text, answer.Correct))],
+            string.Join('\n', _answers.Select(answer => answer.Text)));
+    }
+
+    private static double? Rounded(double? value) => value is { } number ? RunReport.Round(number) : null;
 }

@@ -1,19 +1,27 @@
+using Retrieval.Runtime.Policies;
+
 namespace Retrieval.Cli;
 
 /// <summary>What `demo --json` prints. Times of <c>Full</c> are those of the same question under full attention.</summary>
+/// <param name="Interrupted">It was stopped: only the facts asked for until then are in it, and what was not measured is null.</param>
+/// <param name="KvRows">Rows of the KV cache once they are indexed.</param>
+/// <param name="Asked">Facts asked for.</param>
 internal sealed record DemoReport(
     string Model,
     string Policy,
+    RetrievalPolicy PolicyOptions,
+    string KvRows,
+    bool Interrupted,
     int Asked,
     int Correct,
     int PromptTokens,
     int GeneratedTokens,
-    double TtftMs,
-    double QuestionMs,
-    double MsPerToken,
+    double? TtftMs,
+    double? QuestionMs,
+    double? MsPerToken,
     double? FullQuestionMs,
     double? FullMsPerToken,
-    double PromptPerSecond,
+    double? PromptPerSecond,
     long DeviceBytes,
     long HostKvBytes,
     long IndexBytes,

@@ -11,9 +11,9 @@ internal sealed class ModelFlags
     private readonly Option<string?> _model = Create();
     private readonly Option<int> _context = Flag.Of("--ctx-size", ["-c", "--max-model-len"], "Most tokens of context, such as 128k or 1m; 0: as the model was trained", 0, Numbers.Tokens);
     private readonly Option<int> _chunk = Flag.Of("--prefill-chunk", ["-ub"], "Prompt tokens that pass a layer together", 1024, value => Numbers.Int(value, 1));
-    private readonly Option<RowFormat?> _kv = Rows("--kv-dtype", [], "Rows of the KV cache");
-    private readonly Option<RowFormat?> _kvKeys = Rows("--cache-type-k", ["-ctk"], "Key rows of the KV cache");
-    private readonly Option<RowFormat?> _kvValues = Rows("--cache-type-v", ["-ctv"], "Value rows of the KV cache");
+    private readonly Option<RowFormat?> _kv = Rows("--kv-dtype", [], "Rows of the KV cache once they are indexed; until then, and without an index, they are 16-bit; default q8_0");
+    private readonly Option<RowFormat?> _kvKeys = Rows("--cache-type-k", ["-ctk"], "Key rows, as --kv-dtype; both must be the same");
+    private readonly Option<RowFormat?> _kvValues = Rows("--cache-type-v", ["-ctv"], "Value rows, as --kv-dtype; both must be the same");
     private readonly Option<int> _threads = Flag.Of("--threads", ["-t"], "CPU threads", Environment.ProcessorCount, value => Numbers.Int(value, 1, 1024));
     private readonly Option<string?> _device = Flag.Text("--device", [], "cpu, cuda or cuda:N", "cpu");
     private readonly Option<string?> _libtorch = CreateLibtorch();
@@ -77,13 +77,14 @@ internal sealed class ModelFlags
 
     private RowFormat KvRows(ParseResult parsed)
     {
-        RowFormat both = parsed.GetValue(_kv) ?? RowFormat.F16;
+        RowFormat both = parsed.GetValue(_kv) ?? RowFormat.I8;
         RowFormat keys = parsed.GetValue(_kvKeys) ?? both, values = parsed.GetValue(_kvValues) ?? both;
         if (keys != values)
-            throw new UsageException($"Keys as {keys} and values as {values} cannot be mixed; give -ctk and -ctv the same type, or use --kv-dtype.");
+            throw new UsageException($"Keys as {RowText.Name(keys)} and values as {RowText.Name(values)} cannot be mixed; give -ctk and -ctv the same type, or use --kv-dtype.");
         return keys;
     }
 
     private static Option<RowFormat?> Rows(string name, string[] aliases, string description) =>
-        Flag.Choice<RowFormat?>(name, aliases, description, null, ("f16", RowFormat.F16));
+        Flag.Choice<RowFormat?>(name, aliases, description, null,
+            (RowText.Name(RowFormat.F16), RowFormat.F16), (RowText.Name(RowFormat.I8), RowFormat.I8), ("i8", RowFormat.I8));
 }

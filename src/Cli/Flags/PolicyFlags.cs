@@ -1,21 +1,34 @@
 using System.CommandLine;
+using System.Globalization;
 using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Cli.Flags;
 
 /// <summary>Which tokens a decode step reads.</summary>
-internal sealed class PolicyFlags(string fallback)
+internal sealed class PolicyFlags
 {
-    private readonly Option<string> _policy = Flag.Choice("--policy", [], "What a decode step reads beside sinks and window", fallback,
+    private static readonly IvfPqPolicy Default = new();
+
+    // What ivf-pq reads beside B keys, about as it does by default: codes of 10 B tokens, values of 2/3 B.
+    private const int CodesPerKey = 10;
+    private const double ValuesPerKey = 2 / 3.0;
+
+    private readonly Option<string> _policy = Flag.Choice("--policy", [], $"What a decode step reads beside sinks and window; default {Default.Name}", Default.Name,
         [.. RetrievalPolicy.Names.Select(name => (name, name))]);
 
-    private readonly Option<int?> _sinks = Flag.Of<int?>("--sink-tokens", [], "First tokens that are always read (default 64)", null, value => Numbers.Int(value, 0));
-    private readonly Option<int?> _window = Flag.Of<int?>("--local-window", [], "Most recent tokens that are always read (default 512)", null, value => Numbers.Tokens(value));
-    private readonly Option<int?> _budget = Flag.Of<int?>("--budget", [], "Tokens that a retrieval policy reads for each KV head (default 2048)", null, value => Numbers.Tokens(value));
+    private readonly Option<int?> _sinks = Flag.Of<int?>("--sink-tokens", [], $"First tokens that are always read (default {Default.Sinks})", null, value => Numbers.Int(value, 0));
+    private readonly Option<int?> _window = Flag.Of<int?>("--local-window", [], $"Most recent tokens that are always read (default {Default.Window})", null, value => Numbers.Tokens(value));
+    private readonly Option<int?> _budget = Flag.Of<int?>("--budget", [],
+        $"Tokens that are read for each KV head. exact: their keys and values (default {new ExactPolicy().Budget:#,0}). ivf-pq: their keys, the values of 2/3 of them, the codes of {CodesPerKey} times as many (default: a share of the context, at most {Default.KeysMost} keys)",
+        null, value => Count(value));
+    private readonly Option<double?> _error = Flag.Of<double?>("--max-error", [],
+        "ivf-pq: read what keeps the expected relative error of each head's output below this, such as 0.02 (default: off, budgets are fixed)", null, value => Share(value));
+    private readonly Option<int?> _list = Flag.Of<int?>("--rows-per-list", [],
+        $"ivf-pq: tokens of a list on average; fewer are more accurate and more to read (default {Default.RowsPerList})", null, value => Numbers.Int(value, 1));
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _policy, _sinks, _window, _budget })
+        foreach (Option option in new Option[] { _policy, _sinks, _window, _budget, _error, _list })
             command.Options.Add(option);
     }
 
@@ -27,12 +40,42 @@ internal sealed class PolicyFlags(string fallback)
         if (parsed.GetValue(_window) is int window)
             policy = policy with { Window = window };
         if (parsed.GetValue(_budget) is int budget)
+            policy = WithBudget(policy, budget);
+        if (parsed.GetValue(_error) is double error)
         {
-            policy = policy is ExactPolicy exact
-                ? exact with { Budget = budget }
-                : throw new UsageException($"--budget is {budget} but the policy '{policy.Name}' has no budget; use --policy exact or leave it out.");
+            if (parsed.GetValue(_budget) is not null)
+                throw new UsageException("--max-error and --budget exclude each other: an error target decides itself how much is read; give one of them.");
+            policy = IvfPq(policy, "--max-error", error, "error target") with { MaxError = error };
         }
+        if (parsed.GetValue(_list) is int rows)
+            policy = IvfPq(policy, "--rows-per-list", rows, "lists") with { RowsPerList = rows };
         UsageException.Check(policy.Validate);
         return policy;
     }
+
+    private static RetrievalPolicy WithBudget(RetrievalPolicy policy, int budget) => policy switch
+    {
+        ExactPolicy exact => exact with { Budget = budget },
+        // Plain counts: no share of the context stands before them.
+        IvfPqPolicy own => own with
+        {
+            OpenShare = 1,
+            OpenMost = (int)Math.Min((long)CodesPerKey * budget, int.MaxValue),
+            KeyShare = 1,
+            KeysMost = budget,
+            ValueShare = 1,
+            ValuesMost = (int)Math.Ceiling(ValuesPerKey * budget),
+        },
+        _ => throw new UsageException($"--budget is {budget} but the policy '{policy.Name}' has no budget; use --policy ivf-pq or exact, or leave it out."),
+    };
+
+    private static IvfPqPolicy IvfPq(RetrievalPolicy policy, string flag, double value, string what) => policy as IvfPqPolicy
+        ?? throw new UsageException(string.Create(CultureInfo.InvariantCulture, $"{flag} is {value} but the policy '{policy.Name}' has no {what}; use --policy ivf-pq or leave it out."));
+
+    private static int Count(string value) => Numbers.Tokens(value) is > 0 and int count ? count : throw new FormatException("a number of tokens, 1 or more, such as 2048 or 4k");
+
+    private static double Share(string value) =>
+        double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number is > 0 and < 1
+            ? number
+            : throw new FormatException("a relative error above 0 and below 1, such as 0.02");
 }

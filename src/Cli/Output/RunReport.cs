@@ -1,11 +1,16 @@
 using Retrieval.Runtime;
+using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Cli;
 
 /// <summary>What --json prints after one generation.</summary>
+/// <param name="KvRows">Rows of the KV cache once they are indexed.</param>
+/// <param name="IndexedTokens">Tokens that the index speaks for; all others are attended to exactly.</param>
 internal sealed record RunReport(
     string Model,
     string Policy,
+    RetrievalPolicy PolicyOptions,
+    string KvRows,
     int PromptTokens,
     int GeneratedTokens,
     double TtftMs,
@@ -14,6 +19,7 @@ internal sealed record RunReport(
     long DeviceBytes,
     long HostKvBytes,
     long IndexBytes,
+    int IndexedTokens,
     long RssBytes,
     string FinishReason,
     string Text)
@@ -24,6 +30,8 @@ internal sealed record RunReport(
         return new RunReport(
             engine.ModelName,
             session.Policy.Name,
+            session.Policy,
+            RowText.Name(engine.Options.KvRows),
             result.PromptTokens,
             result.Tokens.Count,
             Round(result.TimeToFirstToken.TotalMilliseconds),
@@ -32,6 +40,7 @@ internal sealed record RunReport(
             memory.DeviceBytes,
             memory.HostKvBytes,
             memory.IndexBytes,
+            session.IndexedTokens,
             Environment.WorkingSet,
             result.Finish.ToString().ToLowerInvariant(),
             result.Text);

@@ -3,10 +3,10 @@ using Retrieval.Runtime;
 
 namespace Retrieval.Cli;
 
-/// <summary>The eight lines that Ollama prints with --verbose.</summary>
+/// <summary>The eight lines that Ollama prints with --verbose, and what the answer was found with.</summary>
 internal static class Timings
 {
-    public static void Write(TextWriter writer, TimeSpan total, TimeSpan load, GenerationResult result)
+    public static void Write(TextWriter writer, TimeSpan total, TimeSpan load, Session session, GenerationResult result)
     {
         Line("total duration:", Duration(total));
         Line("load duration:", Duration(load));
@@ -16,6 +16,10 @@ internal static class Timings
         Line("eval count:", Tokens(result.Tokens.Count));
         Line("eval duration:", Duration(result.Decode));
         Line("eval rate:", Rate(result.DecodeSteps, result.Decode));
+        SessionMemory memory = session.Memory;
+        Line("policy:", PolicyText.Describe(session.Policy));
+        Line("KV cache:", Units.Bytes(memory.HostKvBytes));
+        Line("index:", Units.Bytes(memory.IndexBytes));
 
         void Line(string name, string value) => writer.WriteLine($"{name,-22}{value}");
     }

@@ -15,7 +15,7 @@ internal static class ChatVerb
         var command = new Command("chat", "Talk with a model, also about a text given with -f.");
         var prompt = new PromptFlags();
         var model = new ModelFlags();
-        var policy = new PolicyFlags(fallback: "full");
+        var policy = new PolicyFlags();
         var generation = new GenerationFlags();
         prompt.AddTo(command, question: false);
         model.AddTo(command);

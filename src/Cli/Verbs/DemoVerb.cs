@@ -22,7 +22,7 @@ internal static class DemoVerb
         Option<DocumentPosition?> position = PromptFlags.CreatePosition();
         Option<bool> json = Flag.Switch("--json", [], "Print one JSON document as the last line, all else to standard error");
         var model = new ModelFlags();
-        var policy = new PolicyFlags(fallback: "exact");
+        var policy = new PolicyFlags();
         foreach (Option option in new Option[] { context, facts, seed, text, position })
             command.Options.Add(option);
         model.AddTo(command, context: false);
@@ -41,6 +41,8 @@ internal static class DemoVerb
             DemoReport report = demo.Run(new DemoText(length, parsed.GetValue(facts), parsed.GetValue(seed), source));
             if (parsed.GetValue(json))
                 terminal.WriteJson(report);
+            if (report.Interrupted)
+                throw new OperationCanceledException(interrupt.Token);
             return report.Correct == report.Asked ? ExitCode.Success : ExitCode.Error;
         }));
         return command;

@@ -13,7 +13,7 @@ internal static class RunVerb
         var command = new Command("run", "Read a text, answer a question about it, or continue it.");
         var prompt = new PromptFlags();
         var model = new ModelFlags();
-        var policy = new PolicyFlags(fallback: "full");
+        var policy = new PolicyFlags();
         var generation = new GenerationFlags();
         Option<bool> verbose = Flag.Switch("--verbose", [], "Print timings to standard error");
         Option<bool> json = Flag.Switch("--json", [], "Print one JSON document as the last line, all else to standard error");
@@ -40,7 +40,7 @@ internal static class RunVerb
             GenerationResult result = Generate(terminal, engine, session, tokens, options, toJson, interrupt.Token);
 
             if (parsed.GetValue(verbose))
-                Timings.Write(terminal.Error, total.Elapsed, load, result);
+                Timings.Write(terminal.Error, total.Elapsed, load, session, result);
             if (toJson)
                 terminal.WriteJson(RunReport.From(engine, session, result));
             return result.Finish == FinishReason.Cancelled ? ExitCode.Interrupted : ExitCode.Success;
@@ -53,13 +53,24 @@ internal static class RunVerb
     {
         var display = new PrefillDisplay(terminal, "reading");
         bool started = false;
-        GenerationResult result = TextGenerator.Generate(engine, session, tokens, options, text =>
+        GenerationResult result;
+        try
         {
-            if (!started)
-                display.Finish();
-            started = true;
-            terminal.Stream(text, json);
-        }, display, cancel);
+            result = TextGenerator.Generate(engine, session, tokens, options, text =>
+            {
+                if (!started)
+                    display.Finish();
+                started = true;
+                terminal.Stream(text, json);
+            }, display, cancel);
+        }
+        catch (OperationCanceledException) when (json)
+        {
+            // Stopped while reading: a document is promised all the same, and it says that nothing was read.
+            display.Finish();
+            terminal.WriteJson(RunReport.From(engine, session, new GenerationResult("", [], FinishReason.Cancelled, 0, default, default, default, 0)));
+            throw;
+        }
         display.Finish();
         terminal.Stream("\n", json);
         return result;

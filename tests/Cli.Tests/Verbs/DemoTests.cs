@@ -13,12 +13,30 @@ public sealed class DemoTests
         JsonElement report = run.Json;
         Assert.Equal(5, report.GetProperty("asked").GetInt32());
         Assert.Equal(5, report.GetProperty("correct").GetInt32());
-        Assert.Equal("exact", report.GetProperty("policy").GetString());
+        Assert.Equal("ivf-pq", report.GetProperty("policy").GetString());
+        Assert.Equal(64, report.GetProperty("policy_options").GetProperty("rows_per_list").GetInt32());
+        Assert.Equal("q8_0", report.GetProperty("kv_rows").GetString());
+        Assert.False(report.GetProperty("interrupted").GetBoolean());
+        // 4,096 tokens less sinks and window are enough for an index.
+        Assert.True(report.GetProperty("index_bytes").GetInt64() > 0);
         Assert.InRange(report.GetProperty("prompt_tokens").GetInt32(), 3900, 4096);
         Assert.True(report.GetProperty("full_ms_per_token").GetDouble() > 0);
         Assert.Equal(5, report.GetProperty("facts").GetArrayLength());
         Assert.Contains("full attention", run.Error);
+        Assert.Contains("rounded to 8 bits when they were indexed", run.Error);
         Assert.Equal(5, run.Error.Split("(right)").Length - 1);
+    }
+
+    [Fact]
+    public void Rows_that_stay_16_bit_need_no_remark()
+    {
+        RetrievalProcess run = RetrievalProcess.Run("demo", "--context", "4k", "--facts", "2", "--kv-dtype", "f16", "--budget", "512", "--json");
+
+        Assert.Equal(ExitCode.Success, run.ExitCode);
+        Assert.Equal("f16", run.Json.GetProperty("kv_rows").GetString());
+        Assert.Equal(512, run.Json.GetProperty("policy_options").GetProperty("keys_most").GetInt32());
+        Assert.Contains("full attention", run.Error);
+        Assert.DoesNotContain("rounded", run.Error);
     }
 
     [Fact]

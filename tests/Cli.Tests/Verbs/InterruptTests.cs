@@ -1,17 +1,20 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text.Json;
+using Retrieval.Evaluation;
 
 namespace Retrieval.Cli.Tests.Verbs;
 
 public sealed partial class InterruptTests
 {
     private const int Sigint = 2;
+    private static readonly Dictionary<string, string> NoVariables = [];
 
     [SkippableFact]
     public void Ctrl_c_ends_with_what_was_generated()
     {
-        Skip.If(OperatingSystem.IsWindows(), "there is no kill(2) on Windows");
-        using Process process = RetrievalProcess.Start(new Dictionary<string, string>(), "run", "--raw", "-p", "It was a bright morning", "-n", "500000", "--ignore-eos");
+        SkipOnWindows();
+        using Process process = RetrievalProcess.Start(NoVariables, "run", "--raw", "-p", "It was a bright morning", "-n", "500000", "--ignore-eos");
         process.StandardInput.Close();
         Task<string> error = process.StandardError.ReadToEndAsync();
         char[] begun = new char[40];
@@ -26,6 +29,54 @@ public sealed partial class InterruptTests
         Assert.Equal(ExitCode.Interrupted, process.ExitCode);
         Assert.Empty(error.Result);
     }
+
+    [SkippableFact]
+    public void Stopped_while_reading_the_document_says_so()
+    {
+        SkipOnWindows();
+        using var book = new TemporaryFile(string.Concat(Prose.Sentences(seed: 5).Take(6000)));
+
+        JsonElement report = Interrupt(line => line.StartsWith("reading", StringComparison.Ordinal), "run", "-f", book.File, "-p", "Who?", "--json");
+
+        Assert.Equal("cancelled", report.GetProperty("finish_reason").GetString());
+        Assert.Equal("", report.GetProperty("text").GetString());
+        Assert.Equal(0, report.GetProperty("prompt_tokens").GetInt32());
+    }
+
+    [SkippableFact]
+    public void A_stopped_demo_keeps_what_was_answered()
+    {
+        SkipOnWindows();
+
+        JsonElement report = Interrupt(line => line.EndsWith("(right)", StringComparison.Ordinal), "demo", "--context", "4k", "--facts", "20", "--json");
+
+        Assert.True(report.GetProperty("interrupted").GetBoolean());
+        int asked = report.GetProperty("asked").GetInt32();
+        Assert.True(asked >= 1);
+        Assert.Equal(asked, report.GetProperty("facts").GetArrayLength());
+        Assert.True(report.GetProperty("prompt_per_second").GetDouble() > 0);
+    }
+
+    /// <summary>Sends Ctrl-C at the first line of standard error that the caller waits for; the document that ends the run.</summary>
+    private static JsonElement Interrupt(Func<string, bool> at, params string[] arguments)
+    {
+        using Process process = RetrievalProcess.Start(NoVariables, arguments);
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string? line;
+        do
+            line = process.StandardError.ReadLine();
+        while (line is not null && !at(line));
+        Assert.NotNull(line);
+        Assert.Equal(0, Kill(process.Id, Sigint));
+
+        Assert.EndsWith("retrieval: interrupted.\n", process.StandardError.ReadToEnd());
+        Assert.True(process.WaitForExit(TimeSpan.FromSeconds(60)), "it went on after Ctrl-C");
+        Assert.Equal(ExitCode.Interrupted, process.ExitCode);
+        return JsonDocument.Parse(output.Result).RootElement;
+    }
+
+    private static void SkipOnWindows() => Skip.If(OperatingSystem.IsWindows(), "there is no kill(2) on Windows");
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);

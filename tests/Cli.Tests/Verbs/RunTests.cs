@@ -25,7 +25,7 @@ public sealed class RunTests
     [Fact]
     public void Piped_text_is_read_before_the_question()
     {
-        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--policy", "exact");
+        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--policy", "exact", "--budget", "512");
 
         Assert.Equal("48213", run.Output.Trim());
     }
@@ -41,13 +41,34 @@ public sealed class RunTests
         Assert.Equal("48213", report.GetProperty("text").GetString()!.Trim());
         Assert.Equal(5, report.GetProperty("generated_tokens").GetInt32());
         Assert.True(report.GetProperty("prompt_tokens").GetInt32() > 1000);
-        Assert.All(["ttft_ms", "ms_per_token", "device_bytes", "host_kv_bytes", "index_bytes", "rss_bytes"],
+        Assert.All(["ttft_ms", "ms_per_token", "device_bytes", "host_kv_bytes", "index_bytes", "indexed_tokens", "rss_bytes"],
             name => Assert.True(report.GetProperty(name).GetDouble() >= 0, name));
         Assert.True(report.GetProperty("rss_bytes").GetInt64() > 1_000_000);
         Assert.Equal("stop", report.GetProperty("finish_reason").GetString());
+        Assert.Equal("ivf-pq", report.GetProperty("policy").GetString());
+        Assert.Equal("ivf-pq", report.GetProperty("policy_options").GetProperty("policy").GetString());
+        Assert.Equal("q8_0", report.GetProperty("kv_rows").GetString());
         Assert.Contains("48213", run.Error);
-        string[] timings = ["total duration:", "load duration:", "prompt eval count:", "prompt eval duration:", "prompt eval rate:", "eval count:", "eval duration:", "eval rate:"];
+        string[] timings = ["total duration:", "load duration:", "prompt eval count:", "prompt eval duration:", "prompt eval rate:", "eval count:", "eval duration:", "eval rate:", "policy:", "KV cache:", "index:"];
         Assert.All(timings, name => Assert.Contains('\n' + name, run.Error));
+    }
+
+    [Fact]
+    public void Policy_flags_reach_the_session()
+    {
+        RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--json", "--verbose",
+            "--max-error", "0.02", "--rows-per-list", "32", "--local-window", "256", "-ctk", "f16", "-ctv", "f16");
+
+        Assert.Equal(ExitCode.Success, run.ExitCode);
+        JsonElement options = run.Json.GetProperty("policy_options");
+        Assert.Equal(0.02, options.GetProperty("max_error").GetDouble());
+        Assert.Equal(32, options.GetProperty("rows_per_list").GetInt32());
+        Assert.Equal(256, options.GetProperty("window").GetInt32());
+        Assert.Equal("f16", run.Json.GetProperty("kv_rows").GetString());
+        Assert.True(run.Json.GetProperty("indexed_tokens").GetInt32() > 0);
+        string policy = Assert.Single(run.Error.Split('\n'), line => line.StartsWith("policy:", StringComparison.Ordinal));
+        Assert.All(["ivf-pq", "max_error 0.02", "rows_per_list 32", "window 256"], part => Assert.Contains(part, policy));
+        Assert.DoesNotContain("sinks", policy);
     }
 
     [Fact]

@@ -21,6 +21,7 @@ public sealed class IvfPqPolicyTests
             KeysMost = 300,
             ValueShare = 0.0625,
             ValuesMost = 200,
+            MaxError = 0.02,
         };
         string json = JsonSerializer.Serialize(policy);
         Assert.Contains("\"policy\":\"ivf-pq\"", json);
@@ -28,6 +29,7 @@ public sealed class IvfPqPolicyTests
         RetrievalPolicy read = JsonSerializer.Deserialize<RetrievalPolicy>(json)!;
         Assert.Equal(policy, Assert.IsType<IvfPqPolicy>(read));
         Assert.Equal(new IvfPqPolicy { KeysMost = 5 }, JsonSerializer.Deserialize<RetrievalPolicy>("""{"policy":"ivf-pq","KeysMost":5}"""));
+        Assert.Equal(new IvfPqPolicy { MaxError = 0.5 }, JsonSerializer.Deserialize<RetrievalPolicy>("""{"policy":"ivf-pq","MaxError":0.5}"""));
     }
 
     public static TheoryData<IvfPqPolicy, string> Wrong => new()
@@ -43,6 +45,10 @@ public sealed class IvfPqPolicyTests
         { new IvfPqPolicy { KeyShare = -0.1 }, "keys are read is -0.1" },
         { new IvfPqPolicy { KeyShare = double.NaN }, "keys are read is NaN" },
         { new IvfPqPolicy { ValueShare = double.PositiveInfinity }, "values are read is" },
+        { new IvfPqPolicy { MaxError = 1 }, "error target is 1" },
+        { new IvfPqPolicy { MaxError = -0.01 }, "error target is -0.01" },
+        { new IvfPqPolicy { MaxError = double.NaN }, "error target is NaN" },
+        { new IvfPqPolicy { MaxError = double.PositiveInfinity }, "error target is" },
     };
 
     [Theory]
@@ -54,7 +60,16 @@ public sealed class IvfPqPolicyTests
     public void TheExtremesAreAllowed()
     {
         new IvfPqPolicy { Sinks = 0, Window = 1, RowsPerList = 1, OpenMost = 1, KeysMost = 1, ValuesMost = 1 }.Validate();
+        new IvfPqPolicy { MaxError = 0 }.Validate();
+        new IvfPqPolicy { MaxError = Math.BitDecrement(1.0) }.Validate();
         new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue }.Validate();
+    }
+
+    [Fact]
+    public void AnErrorTargetGoesToTheCascadeBesideTheBudgets()
+    {
+        Assert.Equal(0, new IvfPqPolicy().Budget(100_000).MaxError);
+        Assert.Equal(new IvfPqPolicy().Budget(100_000) with { MaxError = 0.05f }, new IvfPqPolicy { MaxError = 0.05 }.Budget(100_000));
     }
 
     [Fact]
