@@ -13,6 +13,9 @@ public sealed unsafe class Cascade
     // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
     private const float Highest = 40;
 
+    // Three nats: less than that a few rows can differ from their estimates by chance.
+    private const float Doubt = 20;
+
     // Nats between the largest and the least mass of lists; beyond it shares underflow.
     private const float WidestRange = 80;
 
@@ -86,8 +89,11 @@ public sealed unsafe class Cascade
             index.Codec.Transform(queries, x);
             int first = 0;
             ListScores.Energies(index.Codec, x, _group, energies);
-            foreach (IvfPqSegment segment in index.Segments)
+            for (int s = 0; s < index.Segments.Count; s++)
             {
+                IvfPqSegment segment = index.Segments[s];
+                if (s + 1 < index.Segments.Count)
+                    index.Segments[s + 1].PrefetchLists();
                 ListScores.Compute(segment, x, energies, _group, scratch, logits + first, mass + first, variances == null ? null : variances + first, _lists);
                 first += segment.PaddedLists;
             }
@@ -265,11 +271,11 @@ public sealed unsafe class Cascade
         TensorPrimitives.Min(estimates, 1e15f, estimates);
     }
 
-    /// <summary>What an estimate is multiplied with when sums relative to a total that has moved were promised and found: e of trust, no more.</summary>
+    /// <summary>What an estimate is multiplied with when sums relative to a total that has moved were promised and found.</summary>
     private static float Correction(float promised, float found, float moved)
     {
         float unchanged = MathF.Exp(MathF.Min(-moved, 80));
-        return promised > 0 ? MathF.Min(unchanged, MathF.E * found / promised) : unchanged;
+        return promised > 0 ? MathF.Min(unchanged, Doubt * found / promised) : unchanged;
     }
 
     /// <summary>Chooses the rows of largest score.</summary>

@@ -56,13 +56,13 @@ internal sealed class IvfPqSegment
     public required ListValues Values { get; init; }
 
     /// <summary>Asks the memory for the codes of a list, which will be read soon.</summary>
-    public unsafe void PrefetchCodes(int list, int blockBytes)
+    public void PrefetchCodes(int list, int blockBytes) => Codes.Prefetch((long)BlockStarts[list] * blockBytes, (long)BlockStarts[list + 1] * blockBytes);
+
+    /// <summary>Asks the memory for what the lists' scores are made of.</summary>
+    public void PrefetchLists()
     {
-        if (!Sse.IsSupported)
-            return;
-        byte* end = Codes.Pointer + (long)BlockStarts[list + 1] * blockBytes;
-        for (byte* line = Codes.Pointer + (long)BlockStarts[list] * blockBytes; line < end; line += 64)
-            Sse.Prefetch0(line);
+        Centres.Prefetch(0, Centres.Length);
+        Spread.Prefetch(0, Spread.Length);
     }
 
     public int ListCount(int list) => ListStarts[list + 1] - ListStarts[list];
@@ -104,4 +104,13 @@ internal sealed unsafe class AlignedBytes
     public byte* Pointer { get; }
 
     public Span<byte> Span => new(Pointer, Length);
+
+    /// <summary>Asks the memory for bytes [first, end), which will be read soon.</summary>
+    public void Prefetch(long first, long end)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (; first < end; first += Line)
+            Sse.Prefetch0(Pointer + first);
+    }
 }

@@ -1,10 +1,14 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
 /// <summary>Weighted sums of chosen rows of signed bytes for a group of heads, without widening them to memory: values of lists.</summary>
 public static unsafe class WeightedByteRows
 {
+    // Rows that are asked for before they are read.
+    private const int Ahead = 16;
+
     /// <summary>Reference. As <see cref="Accumulate"/>.</summary>
     public static void AccumulateReference(
         sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output)
@@ -56,6 +60,8 @@ public static unsafe class WeightedByteRows
         for (int c = 0; c < count; c++)
         {
             int row = chosen[c];
+            if (Sse.IsSupported && c + Ahead < count)
+                Sse.Prefetch0(rows + (long)chosen[c + Ahead] * dim);
             sbyte* bytes = rows + (long)row * dim;
             float* weight = weights + row;
             Vector512<float> v0 = ByteColumns.Widen(bytes), v1 = ByteColumns.Widen(bytes + 16), v2 = ByteColumns.Widen(bytes + 32), v3 = ByteColumns.Widen(bytes + 48);

@@ -16,7 +16,7 @@ public sealed class ErrorCalibrationTests(ITestOutputHelper output)
     public void WithoutSamplesTheTargetIsTheBudget(float target)
     {
         using PackedIndex packed = new(Heads.Keys(2000, 16), Heads.Values(2000, 16), 0, Heads.Moments(16), halves: false);
-        Assert.Equal(target, new ErrorCalibration(16).Find(new Cascade(), packed.Index, packed.Rows, target));
+        Assert.Equal(target, new ErrorCalibration(16).Find(new Cascade(), packed.Index, packed.Rows, CascadeBudget.ForError(target)));
     }
 
     /// <summary>95 % of the samples' errors keep to the target, and with a step more they would not.</summary>
@@ -39,7 +39,7 @@ public sealed class ErrorCalibrationTests(ITestOutputHelper output)
         foreach (Case sample in samples)
             calibration.Add(sample.Queries, sample.Parts, sample.Expected);
         var cascade = new Cascade();
-        float found = calibration.Find(cascade, packed.Index, packed.Rows, target);
+        float found = calibration.Find(cascade, packed.Index, packed.Rows, CascadeBudget.ForError(target));
         double kept = Percentile(Errors(packed, cascade, samples, found)), beyond = Percentile(Errors(packed, cascade, samples, (float)(found * Step)));
         output.WriteLine($"target {target}: {found:f4} gives {kept:f4}, a step more {beyond:f4}");
         Assert.InRange(found, target / 1024, 2 * target / Step * 1.0001);
@@ -83,7 +83,7 @@ public sealed class ErrorCalibrationTests(ITestOutputHelper output)
         var cascade = new Cascade();
         foreach (float target in (float[])[0.02f, 0.05f, 0.1f])
         {
-            float found = calibration.Find(cascade, packed.Index, packed.Rows, target);
+            float found = calibration.Find(cascade, packed.Index, packed.Rows, CascadeBudget.ForError(target));
             double error = Percentile(Errors(packed, cascade, cases, found));
             output.WriteLine($"{name}, target {target}: budget {found:f4}, 95 % of the errors below {error:f4}");
             Assert.InRange(error, 0, 1.5 * target);
@@ -103,7 +103,7 @@ public sealed class ErrorCalibrationTests(ITestOutputHelper output)
         {
             float[] far = new float[one.Queries.Length], logSumExp = new float[one.Resident.LogSumExp.Length];
             fixed (float* farOutput = far, farLogSumExp = logSumExp)
-                cascade.Run(packed.Index, packed.Rows, one.Queries, one.Parts, new CascadeBudget { MaxError = maxError }, farOutput, farLogSumExp);
+                cascade.Run(packed.Index, packed.Rows, one.Queries, one.Parts, CascadeBudget.ForError(maxError), farOutput, farLogSumExp);
             errors.AddRange(new Attention(far, logSumExp).Merge(one.Resident).Errors(one.Expected));
         }
         return [.. errors];
