@@ -32,7 +32,7 @@ internal sealed unsafe class ClusteredRows
     public static ClusteredRows Read(IKeyRows source, int first, int count, float[] transform, IvfPqOptions options)
     {
         int dim = source.Dim;
-        var keys = new float[count * dim];
+        float[] keys = GC.AllocateUninitializedArray<float>(count * dim);
         fixed (float* key = keys)
             source.Read(first, count, key);
         float[] rows = Multiply(keys, transform, dim);
@@ -72,7 +72,7 @@ internal sealed unsafe class ClusteredRows
 
     private static float[] Multiply(float[] rows, float[] matrix, int dim)
     {
-        var product = new float[rows.Length];
+        float[] product = GC.AllocateUninitializedArray<float>(rows.Length);
         fixed (float* a = rows, b = matrix, c = product)
             PanelMultiply.Multiply(a, dim, b, dim, c, dim, rows.Length / dim, dim, dim, false);
         return product;

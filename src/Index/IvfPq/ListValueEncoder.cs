@@ -23,7 +23,7 @@ internal static unsafe class ListValueEncoder
 
     internal static float[] Read(IKeyRows values, int first, int count)
     {
-        var rows = new float[count * values.Dim];
+        float[] rows = GC.AllocateUninitializedArray<float>(count * values.Dim);
         fixed (float* target = rows)
             values.Read(first, count, target);
         return rows;

@@ -38,7 +38,7 @@ internal static unsafe class SegmentEncoder
 
     private static float[] Sorted(ClusteredRows rows, ushort[] order)
     {
-        var sorted = new float[rows.Count * rows.Dim];
+        float[] sorted = GC.AllocateUninitializedArray<float>(rows.Count * rows.Dim);
         for (int place = 0; place < order.Length; place++)
             rows.Row(order[place]).CopyTo(sorted.AsSpan(place * rows.Dim));
         return sorted;
