@@ -22,7 +22,7 @@ internal sealed class PolicyFlags
         $"Tokens that are read for each KV head. exact: their keys and values (default {new ExactPolicy().Budget:#,0}). ivf-pq: their keys, the values of 2/3 of them, the codes of {CodesPerKey} times as many (default: a share of the context, at most {Default.KeysMost} keys)",
         null, value => Count(value));
     private readonly Option<double?> _error = Flag.Of<double?>("--max-error", [],
-        "ivf-pq: read what keeps the expected relative error of each head's output below this, such as 0.02 (default: off, budgets are fixed)", null, value => Share(value));
+        "ivf-pq: read what keeps the relative error of 95 of 100 outputs of a head below this, such as 0.02, judged by the prompt's latest queries (default: off, budgets are fixed)", null, value => Share(value));
     private readonly Option<int?> _list = Flag.Of<int?>("--rows-per-list", [],
         $"ivf-pq: tokens of a list on average; fewer are more accurate and more to read (default {Default.RowsPerList})", null, value => Numbers.Int(value, 1));
 

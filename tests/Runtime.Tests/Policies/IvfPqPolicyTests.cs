@@ -66,10 +66,11 @@ public sealed class IvfPqPolicyTests
     }
 
     [Fact]
-    public void AnErrorTargetGoesToTheCascadeBesideTheBudgets()
+    public void AnErrorTargetLeavesNoOtherBudgets()
     {
         Assert.Equal(0, new IvfPqPolicy().Budget(100_000).MaxError);
-        Assert.Equal(new IvfPqPolicy().Budget(100_000) with { MaxError = 0.05f }, new IvfPqPolicy { MaxError = 0.05 }.Budget(100_000));
+        var unbounded = new CascadeBudget(int.MaxValue, int.MaxValue, int.MaxValue) { MaxError = 0.05f };
+        Assert.Equal(unbounded, new IvfPqPolicy { MaxError = 0.05, OpenMost = 10, KeysMost = 10, ValuesMost = 10 }.Budget(100_000));
     }
 
     [Fact]
