@@ -11,9 +11,6 @@ internal static unsafe class KMeans
 {
     private const int Panel = 64;
 
-    // The first passes only have to bring centroids near their places: one row in four does that, if it leaves enough for each.
-    private const int SampleStride = 4, FewestSampled = 32, FullIterations = 2;
-
     /// <summary>Clusters rows.</summary>
     /// <param name="rows">[count, dim]</param>
     /// <param name="clusters">At most <paramref name="count"/>.</param>
@@ -24,20 +21,6 @@ internal static unsafe class KMeans
         var centroids = new float[clusters * dim];
         for (int c = 0; c < clusters; c++)
             rows.AsSpan((int)((c + 0.5) * count / clusters) * dim, dim).CopyTo(centroids.AsSpan(c * dim));
-        int coarse = count >= FewestSampled * clusters ? Math.Max(0, iterations - FullIterations) : 0;
-        if (coarse > 0)
-        {
-            var sample = new float[count / SampleStride * dim];
-            for (int r = 0; r < count / SampleStride; r++)
-                rows.AsSpan(r * SampleStride * dim, dim).CopyTo(sample.AsSpan(r * dim));
-            Iterate(sample, count / SampleStride, dim, centroids, clusters, coarse, assignment);
-        }
-        Iterate(rows, count, dim, centroids, clusters, iterations - coarse, assignment);
-        return centroids;
-    }
-
-    private static void Iterate(float[] rows, int count, int dim, float[] centroids, int clusters, int iterations, int[] assignment)
-    {
         float[] panels = Panels(rows, count, dim);
         var products = new float[clusters * Panel];
         var halfSquares = new float[clusters];
@@ -47,6 +30,7 @@ internal static unsafe class KMeans
             Assign(panels, count, dim, centroids, clusters, products, halfSquares, assignment);
             Update(rows, count, dim, centroids, clusters, size, assignment);
         }
+        return centroids;
     }
 
     private static void Assign(float[] panels, int count, int dim, float[] centroids, int clusters, float[] products, float[] halfSquares, int[] assignment)
