@@ -256,8 +256,7 @@ public sealed unsafe class Cascade
             promised += mass[_opened[i]];
             found += _listSums[i * _group + g];
         }
-        float factor = Correction(promised, found, moved);
-        Scale(mass, factor);
+        Scale(mass, Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved));
         for (int i = 0; i < _openedCount; i++)
             mass[_opened[i]] = _listSums[i * _group + g];
     }
@@ -271,11 +270,14 @@ public sealed unsafe class Cascade
         TensorPrimitives.Min(estimates, 1e15f, estimates);
     }
 
-    /// <summary>What an estimate is multiplied with when sums relative to a total that has moved were promised and found.</summary>
-    private static float Correction(float promised, float found, float moved)
+    /// <summary>
+    /// What the other estimates are multiplied with when a part of them, relative to a total that has moved since, was found to be
+    /// something else than promised. A small part says nothing about the rest.
+    /// </summary>
+    private static float Correction(float promised, float all, float found, float moved)
     {
         float unchanged = MathF.Exp(MathF.Min(-moved, 80));
-        return promised > 0 ? MathF.Min(unchanged, Doubt * found / promised) : unchanged;
+        return promised > all / 2 ? MathF.Min(unchanged, Doubt * found / promised) : unchanged;
     }
 
     /// <summary>Chooses the rows of largest score.</summary>
@@ -342,7 +344,7 @@ public sealed unsafe class Cascade
         Span<float> weights = _weights.AsSpan(g * _stride, _stride), mass = _mass.AsSpan(g * _lists, _lists);
         foreach (int at in _chosen.AsSpan(0, exact.Length))
             promised += weights[at];
-        float factor = Correction(promised, found, moved);
+        float factor = Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
         Scale(weights, factor);
         Scale(mass, factor);
         for (int i = 0; i < exact.Length; i++)

@@ -9,7 +9,7 @@ namespace Retrieval.Index;
 internal sealed class QueryMetric
 {
     // Directions that no query of the sample had still tell keys apart, a little: the next question may have them.
-    private const double Ridge = 1e-2;
+    private const double Ridge = 1e-3;
 
     private QueryMetric(int dim, double[] factor, double[] inverse, bool learnt) => (Dim, Factor, Inverse, Learnt) = (dim, factor, inverse, learnt);
 
