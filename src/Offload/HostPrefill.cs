@@ -8,22 +8,27 @@ namespace Retrieval.Offload;
 /// <summary>
 /// Exact causal attention of a chunk of tokens over all rows of a <see cref="KvStore"/> up to themselves, on the processor:
 /// blocked, with online softmax, so that no buffer grows with the context (FlashAttention, arXiv 2205.14135). A block of
-/// queries of all heads of a group meets each tile of keys once.
+/// queries of all heads of a group meets each tile of keys once. Far rows may be left to an index.
 /// </summary>
 public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
 {
     private const int TileKeys = 64;
     private const int BlockRows = 384;
 
+    // Queries that meet an index together: enough to share the widening of its lists, few enough for the scores of all lists to stay in cache.
+    private const int FarBlockRows = 96;
+
+    private readonly BlockCascade[] _far = [.. Enumerable.Range(0, workers.Threads).Select(_ => new BlockCascade())];
     private readonly float*[] _scratch = new float*[workers.Threads];
     private readonly long[] _scratchFloats = new long[workers.Threads];
 
     /// <summary>Attention outputs of tokens whose keys and values are already in the store.</summary>
     /// <param name="position">Position of the first token.</param>
     /// <param name="window">A token sees itself and the window − 1 before it; null: all.</param>
+    /// <param name="far">Rows that an index speaks for, as far as a token stands behind them; null: all rows are attended to exactly.</param>
     /// <param name="queries">[tokens, heads, headDim], after RoPE, not scaled.</param>
     /// <param name="output">[tokens, heads, headDim]</param>
-    public void Attend(KvStore store, int layer, int position, int tokens, int heads, int? window, float* queries, float* output)
+    public void Attend(KvStore store, int layer, int position, int tokens, int heads, int? window, IndexedRows? far, float* queries, float* output)
     {
         int kvHeads = store.Layout.KvHeads, group = heads / kvHeads, blockTokens = Math.Max(1, BlockRows / group);
         int blocks = (tokens + blockTokens - 1) / blockTokens;
@@ -33,7 +38,8 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
             int block = blocks - 1 - unit / kvHeads, kvHead = unit % kvHeads, first = block * blockTokens;
             var shape = new Block(store, layer, kvHead, position + first, Math.Min(blockTokens, tokens - first), group, heads, window);
             long offset = ((long)first * heads + kvHead * group) * store.Layout.HeadDim;
-            AttendBlock(shape, queries + offset, output + offset, Scratch(worker, shape));
+            int segments = far?.Segments(shape.Position) ?? 0;
+            AttendBlock(shape, segments == 0 ? null : new FarBlock(far!, kvHead, segments, _far[worker]), queries + offset, output + offset, Scratch(worker, shape));
         });
     }
 
@@ -47,7 +53,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         }
     }
 
-    private static void AttendBlock(in Block block, float* queries, float* output, float* scratch)
+    private static void AttendBlock(in Block block, FarBlock? far, float* queries, float* output, float* scratch)
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
         float* query = scratch, laneSums = query + rows * dim, reference = laneSums + rows * OnlineSoftmax.Lanes, accumulated = reference + rows;
@@ -58,30 +64,85 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         new Span<float>(reference, rows).Fill(float.NegativeInfinity);
         new Span<float>(accumulated, rows * padded).Clear();
 
+        var state = new Accumulation(query, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
         int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) : 0, lastKey = block.Position + block.Tokens;
-        for (int key = firstKey; key < lastKey; key += TileKeys)
+        if (far is { } indexed)
         {
-            int count = Math.Min(TileKeys, lastKey - key);
-            LoadTile(block, key, count, keys, keysTransposed, values);
-            bool masked = key + TileKeys > block.Position + 1 || (block.Window is { } span && key <= block.Position + block.Tokens - 1 - span);
+            AttendRange(block, 0, indexed.Rows.First, state);
+            firstKey = indexed.Rows.End(indexed.Segments);
+        }
+        AttendRange(block, firstKey, lastKey, state);
+        Divide(block, accumulated, laneSums, reference);
+        if (far is { } searched)
+            AttendFar(block, searched, state);
+        ScatterOutputs(block, accumulated, output);
+    }
+
+    /// <summary>Attends to rows [first, end), as far as each token sees them.</summary>
+    private static void AttendRange(in Block block, int first, int end, in Accumulation state)
+    {
+        int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
+        for (int key = first; key < end; key += TileKeys)
+        {
+            int count = Math.Min(TileKeys, end - key);
+            LoadTile(block, key, count, state.Keys, state.KeysTransposed, state.Values);
+            bool masked = count < TileKeys || key + TileKeys > block.Position + 1 || (block.Window is { } span && key <= block.Position + block.Tokens - 1 - span);
             for (int row = 0; row < rows; row += 6)
             {
                 int some = Math.Min(6, rows - row);
-                PanelMultiply.Multiply(query + row * dim, dim, keysTransposed, TileKeys, logits, TileKeys, some, dim, TileKeys, false);
+                PanelMultiply.Multiply(state.Query + row * dim, dim, state.KeysTransposed, TileKeys, state.Logits, TileKeys, some, dim, TileKeys, false);
                 for (int r = 0; r < some; r++)
                 {
-                    float* rowLogits = logits + r * TileKeys;
+                    float* rowLogits = state.Logits + r * TileKeys;
                     if (masked)
-                        Mask(block, row + r, key, rowLogits);
-                    float rescale = OnlineSoftmax.Step(rowLogits, TileKeys, ref reference[row + r], laneSums + (row + r) * OnlineSoftmax.Lanes);
+                        Mask(block, row + r, key, count, rowLogits);
+                    float rescale = OnlineSoftmax.Step(rowLogits, TileKeys, ref state.Reference[row + r], state.LaneSums + (row + r) * OnlineSoftmax.Lanes);
                     if (rescale != 1)
-                        Scale(new Span<float>(accumulated + (row + r) * padded, padded), rescale);
+                        Scale(new Span<float>(state.Accumulated + (row + r) * padded, padded), rescale);
                 }
-                PanelMultiply.Multiply(logits, TileKeys, values, padded, accumulated + row * padded, padded, some, count, padded, true);
+                PanelMultiply.Multiply(state.Logits, TileKeys, state.Values, padded, state.Accumulated + row * padded, padded, some, count, padded, true);
             }
         }
-        ScatterOutputs(block, accumulated, laneSums, output);
     }
+
+    /// <summary>Sums become means, and references log-sum-exps.</summary>
+    private static void Divide(in Block block, float* accumulated, float* laneSums, float* reference)
+    {
+        for (int row = 0; row < block.Rows; row++)
+        {
+            float sum = OnlineSoftmax.Sum(laneSums + row * OnlineSoftmax.Lanes);
+            Scale(new Span<float>(accumulated + row * block.PaddedDim, block.PaddedDim), 1 / sum);
+            reference[row] += MathF.Log(sum);
+        }
+    }
+
+    /// <summary>Merges what an index says about the far rows into what was attended to exactly.</summary>
+    private static void AttendFar(in Block block, in FarBlock far, in Accumulation state)
+    {
+        int dim = block.Dim, tokens = Math.Max(1, FarBlockRows / block.Group);
+        // The tiles are no longer needed.
+        float* output = state.Keys, logSumExp = state.Keys + FarRows(block) * dim;
+        for (int token = 0; token < block.Tokens; token += tokens)
+        {
+            int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;
+            far.Cascade.Run(
+                far.Rows.Indexes[far.KvHead], far.Rows.Packed[far.KvHead], far.Segments, state.Query + first * dim, some, block.Group, state.Reference + first,
+                far.Rows.Budget, output, logSumExp);
+            for (int row = 0; row < some * block.Group; row++)
+                Merge(state.Accumulated + (first + row) * block.PaddedDim, state.Reference[first + row], output + row * dim, logSumExp[row], dim);
+        }
+    }
+
+    private static void Merge(float* near, float nearLogSum, float* far, float farLogSum, int dim)
+    {
+        // Share of the far rows: a logistic function of the difference.
+        float share = 1 / (1 + MathF.Exp(nearLogSum - farLogSum));
+        var target = new Span<float>(near, dim);
+        TensorPrimitives.Multiply(target, 1 - share, target);
+        TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(far, dim), share, target, target);
+    }
+
+    private static int FarRows(in Block block) => Math.Max(FarBlockRows, block.Group);
 
     private static void GatherQueries(in Block block, float* queries, float* gathered)
     {
@@ -111,10 +172,10 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
             block.Store.ReadValues(block.Layer, block.KvHead, key + r, 1, values + r * padded);
     }
 
-    private static void Mask(in Block block, int row, int key, float* logits)
+    private static void Mask(in Block block, int row, int key, int count, float* logits)
     {
         int position = block.Position + row / block.Group;
-        int end = Math.Clamp(position + 1 - key, 0, TileKeys);
+        int end = Math.Clamp(position + 1 - key, 0, count);
         new Span<float>(logits + end, TileKeys - end).Fill(float.NegativeInfinity);
         if (block.Window is { } window)
             new Span<float>(logits, Math.Clamp(position - window + 1 - key, 0, TileKeys)).Fill(float.NegativeInfinity);
@@ -122,20 +183,19 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
 
     private static void Scale(Span<float> row, float factor) => TensorPrimitives.Multiply(row, factor, row);
 
-    private static void ScatterOutputs(in Block block, float* accumulated, float* laneSums, float* output)
+    private static void ScatterOutputs(in Block block, float* accumulated, float* output)
     {
         for (int row = 0; row < block.Rows; row++)
         {
-            float scale = 1 / OnlineSoftmax.Sum(laneSums + row * OnlineSoftmax.Lanes);
             float* from = accumulated + row * block.PaddedDim;
             float* to = output + ((long)(row / block.Group) * block.Heads + row % block.Group) * block.Dim;
-            TensorPrimitives.Multiply(new ReadOnlySpan<float>(from, block.Dim), scale, new Span<float>(to, block.Dim));
+            new ReadOnlySpan<float>(from, block.Dim).CopyTo(new Span<float>(to, block.Dim));
         }
     }
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = (long)block.Rows * (block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + TileKeys * (2L * block.Dim + block.PaddedDim + 6);
+        long needed = (long)block.Rows * (block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + 6), FarRows(block) * (block.Dim + 1L));
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);
@@ -154,5 +214,15 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         public int PaddedDim => (Dim + 15) / 16 * 16;
 
         public int Rows => Tokens * Group;
+    }
+
+    /// <summary>The far rows of a block's KV head, and who searches them.</summary>
+    private readonly record struct FarBlock(IndexedRows Rows, int KvHead, int Segments, BlockCascade Cascade);
+
+    /// <summary>A block's scratch memory: its queries, the tile of keys and values, and the running softmax of each row.</summary>
+    private readonly ref struct Accumulation(float* query, float* keys, float* keysTransposed, float* values, float* logits, float* reference, float* laneSums, float* accumulated)
+    {
+        public readonly float* Query = query, Keys = keys, KeysTransposed = keysTransposed, Values = values, Logits = logits;
+        public readonly float* Reference = reference, LaneSums = laneSums, Accumulated = accumulated;
     }
 }

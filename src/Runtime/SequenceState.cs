@@ -119,6 +119,14 @@ internal sealed class SequenceState : IDisposable
             _queries[layer].Add(position, new ReadOnlySpan<float>(queries, tokens * _config.Heads * _config.HeadDim));
     }
 
+    /// <summary>What tokens of a prompt search instead of attending to it exactly; null: nothing.</summary>
+    /// <param name="position">Position of the first token; the store has the rows of all.</param>
+    /// <param name="length">Tokens that the sequence will hold when the whole prompt is read.</param>
+    public IndexedRows? Reading(int layer, int position, int tokens, int length)
+        => Policy is IvfPqPolicy policy && position >= policy.DensePrefill && _selectors[layer] is IvfPqSelector selector
+            ? selector.Reading(FarEnd(position + tokens), length, _queries[layer])
+            : null;
+
     /// <summary>The store has all rows of a layer for a prompt that ends at <paramref name="length"/>.</summary>
     public void LayerRead(int layer, int length)
     {
@@ -160,9 +168,10 @@ internal sealed class SequenceState : IDisposable
         for (int layer = 0; layer < _config.Layers; layer++)
         {
             _queries[layer].Truncate(length);
-            if (_far[layer] <= far)
+            // An interrupted prompt may have been indexed further than it counts.
+            if (_far[layer] <= far && (_selectors[layer]?.Searched ?? 0) <= far)
                 continue;
-            _far[layer] = far;
+            _far[layer] = Math.Min(_far[layer], far);
             _selectors[layer]?.Truncate(far);
         }
         Length = Math.Min(Length, length);

@@ -69,20 +69,30 @@ public sealed unsafe class Session : IDisposable
         _tokens.AddRange(tokens);
     }
 
-    /// <summary>Reads tokens with exact attention and returns the log-probability of each one after the first, given those before it.</summary>
+    /// <summary>Reads tokens as a prompt, and returns the log-probability of each one after the first, given those before it.</summary>
     /// <returns>[tokens − 1], natural logarithms; the first token only conditions the second. <see cref="Logits"/> are those after the last.</returns>
     public float[] Score(ReadOnlySpan<int> tokens, CancellationToken cancel = default)
     {
-        Check(tokens);
         int[] ids = tokens.ToArray();
         var scores = new float[Math.Max(0, ids.Length - 1)];
-        int before = Length;
-        int vocabulary = _engine.Config.Vocabulary;
+        Read(ids, 0, (token, logits) =>
+        {
+            if (token < scores.Length)
+                scores[token] = LogProbability(logits, ids[token + 1]);
+        }, cancel);
+        return scores;
+    }
+
+    /// <summary>Reads tokens as a prompt and hands out the logits after each one from an index on.</summary>
+    internal void Read(ReadOnlySpan<int> tokens, int from, LogitsHandler onLogits, CancellationToken cancel = default)
+    {
+        Check(tokens);
+        int before = Length, total = tokens.Length, vocabulary = _engine.Config.Vocabulary;
         using var hidden = new HostBuffer((long)_decoder.Chunk * _engine.Config.Hidden);
         using var logits = new HostBuffer((long)Decoder.LogitRows * vocabulary);
         try
         {
-            _decoder.Prefill(_state, tokens, before + tokens.Length, Chunk, null, cancel);
+            _decoder.Prefill(_state, tokens, before + total, Chunk, null, cancel);
         }
         catch
         {
@@ -91,18 +101,19 @@ public sealed unsafe class Session : IDisposable
         }
         _state.ReleasePassed();
         _tokens.AddRange(tokens);
-        return scores;
 
         void Chunk(int first, int count)
         {
+            if (first + count <= from && first + count < total)
+                return;
             _decoder.StoreHidden(hidden.Data);
-            for (int row = 0; row < count; row += Decoder.LogitRows)
+            for (int row = Math.Max(0, Math.Min(from, total - 1) - first); row < count; row += Decoder.LogitRows)
             {
                 int some = Math.Min(Decoder.LogitRows, count - row), token = first + row;
                 _decoder.Logits(row, some, hidden.Data, logits.Data);
-                for (int i = 0; i < some && token + i < scores.Length; i++)
-                    scores[token + i] = LogProbability(logits.Span((long)i * vocabulary, vocabulary), ids[token + i + 1]);
-                if (token + some == ids.Length)
+                for (int i = 0; i < some; i++)
+                    onLogits(token + i, logits.Span((long)i * vocabulary, vocabulary));
+                if (token + some == total)
                     logits.Span((some - 1L) * vocabulary, vocabulary).CopyTo(_logits.Span(0, vocabulary));
             }
         }
@@ -171,3 +182,6 @@ public sealed unsafe class Session : IDisposable
         return fraction => progress.Report(new PrefillProgress(tokens, fraction, Stopwatch.GetElapsedTime(begin)));
     }
 }
+
+/// <summary>Receives the logits after the token of that index; they are valid during the call.</summary>
+internal delegate void LogitsHandler(int token, ReadOnlySpan<float> logits);

@@ -97,7 +97,7 @@ public sealed unsafe class HostPrefillTests
         using var guarded = new GuardedMemory<float>(queries);
         using var output = new GuardedMemory<float>(queries.Length);
         output.Span.Fill(float.NaN);
-        prefill.Attend(store, 0, position, count, heads, window, guarded.Pointer, output.Pointer);
+        prefill.Attend(store, 0, position, count, heads, window, null, guarded.Pointer, output.Pointer);
         var scaled = new float[dim];
         // A few tokens of a long chunk say as much as all of them.
         for (int token = 0; token < count; token += count > 200 ? 13 : 1)

@@ -16,10 +16,10 @@ internal sealed class TimedAttention(IDecoderAttention inner, StepClock clock) :
 
     public KvTransferCounters Transfers => inner.Transfers;
 
-    public void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
+    public void Prefill(SequenceState state, int layer, int position, int length, Rows query, Rows key, Rows value, Rows output)
     {
         OnPrompt?.Invoke(layer, query, key, value);
-        inner.Prefill(state, layer, position, query, key, value, output);
+        inner.Prefill(state, layer, position, length, query, key, value, output);
     }
 
     public void Step(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Numerics.Tensors;
 using Retrieval.Runtime;
 using Retrieval.Runtime.Policies;
 
@@ -65,13 +64,13 @@ internal static class DivergenceScenario
         for (int i = start; i < ids.Length; i++)
         {
             full.Append(ids.Span.Slice(i, 1));
-            LogProbabilities(full.Logits, ref truth);
+            NextToken.LogProbabilities(full.Logits, ref truth);
             for (int f = 0; f < forks.Length; f++)
             {
                 forks[f].Append(ids.Span.Slice(i, 1));
-                LogProbabilities(forks[f].Logits, ref found);
-                kl[f] += Divergence(truth, found);
-                same[f] += TensorPrimitives.IndexOfMax<float>(truth) == TensorPrimitives.IndexOfMax<float>(found) ? 1 : 0;
+                NextToken.LogProbabilities(forks[f].Logits, ref found);
+                kl[f] += NextToken.Divergence(truth, found);
+                same[f] += NextToken.SameTop(truth, found) ? 1 : 0;
             }
             if ((i - start + 1) % 32 == 0)
                 Console.Error.WriteLine($"{i - start + 1} of {forced} tokens");
@@ -89,25 +88,6 @@ internal static class DivergenceScenario
     private static double Quantile(List<float> values, double share) => values.Order().ElementAt((int)Math.Ceiling(share * values.Count) - 1);
 
     private static string Error(double? error) => error is { } value ? $"{value:F4}" : "";
-
-    private static void LogProbabilities(ReadOnlySpan<float> logits, ref float[] result)
-    {
-        if (result.Length != logits.Length)
-            result = new float[logits.Length];
-        float max = TensorPrimitives.Max(logits);
-        double sum = 0;
-        foreach (float logit in logits)
-            sum += Math.Exp(logit - max);
-        TensorPrimitives.Subtract(logits, (float)(max + Math.Log(sum)), result);
-    }
-
-    private static double Divergence(float[] truth, float[] found)
-    {
-        double sum = 0;
-        for (int i = 0; i < truth.Length; i++)
-            sum += Math.Exp(truth[i]) * (truth[i] - found[i]);
-        return sum;
-    }
 
     private sealed record DivergenceResult(string Policy, double BytesPct, double MeanKl, double SameTop, double? MeanError, double? P95Error);
 }

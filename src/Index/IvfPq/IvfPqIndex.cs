@@ -33,6 +33,18 @@ public sealed class IvfPqIndex
     /// <summary>Rows of each list of each segment, segments padded as their scores are; 0 in the padding.</summary>
     internal float[] ListSizes { get; private set; } = [];
 
+    /// <summary>Segments, counted from the first, whose rows all stand before a row.</summary>
+    public int SegmentsBefore(int row)
+    {
+        int segments = _segments.Count;
+        while (segments > 0 && EndOf(segments) > row)
+            segments--;
+        return segments;
+    }
+
+    /// <summary>Row after the last of some segments, counted from the first; at least one.</summary>
+    public int EndOf(int segments) => _segments[segments - 1].First + _segments[segments - 1].Count;
+
     /// <summary>Builds an index over rows [first, first + count).</summary>
     /// <param name="queries">Moments of the queries that will search, taken from the prompt.</param>
     public static IvfPqIndex Build(IKeyRows keys, IKeyRows values, int first, int count, QueryMoments queries, IvfPqOptions options)

@@ -5,7 +5,10 @@ namespace Retrieval.Index;
 /// <summary>How an <see cref="IvfPqIndex"/> is built.</summary>
 public sealed record IvfPqOptions
 {
-    /// <summary>Rows that are clustered together; default 8,192, at most 65,536 (places are 16-bit).</summary>
+    /// <summary>Places are 16-bit.</summary>
+    public const int MostSegmentRows = 65536;
+
+    /// <summary>Rows that are clustered together; default 8,192, at most <see cref="MostSegmentRows"/>.</summary>
     public int SegmentRows { get; init; } = 8192;
 
     /// <summary>Rows of a list on average; default 64.</summary>
@@ -24,7 +27,7 @@ public sealed record IvfPqOptions
     public void Validate()
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(SegmentRows, 16);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(SegmentRows, 65536);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(SegmentRows, MostSegmentRows);
         ArgumentOutOfRangeException.ThrowIfLessThan(RowsPerList, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(Iterations, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(AxesPerCode, 1);

@@ -68,7 +68,7 @@ internal static unsafe class ListScores
     /// ln E Σ exp(logit) over n rows of normal logits: ln n + mean + σ²/2. Beyond σ² = 2 ln n a sum of n terms is its largest term
     /// and grows with σ only (the random energy model's transition, Derrida, Phys. Rev. B 24, 2613).
     /// </summary>
-    private static void Mass(float* logits, float offset, float* logCounts, float* variances, int count)
+    public static void Mass(float* logits, float offset, float* logCounts, float* variances, int count)
     {
         for (int i = 0; i < count; i += 16)
         {

@@ -36,7 +36,7 @@ internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
 
     public KvTransferCounters Transfers => _transfer.Counters;
 
-    public void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
+    public void Prefill(SequenceState state, int layer, int position, int length, Rows query, Rows key, Rows value, Rows output)
     {
         using DisposeScope scope = torch.NewDisposeScope();
         Observe(state, layer, position, query);

@@ -15,11 +15,12 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
 
     public KvTransferCounters Transfers => default;
 
-    public void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output)
+    public void Prefill(SequenceState state, int layer, int position, int length, Rows query, Rows key, Rows value, Rows output)
     {
         AppendOnly(state, layer, position, query, key, value);
+        IndexedRows? far = state.Reading(layer, position, query.Count, length);
         _prefill.Attend(
-            state.Store, layer, position, query.Count, config.Heads, config.LayerKinds[layer].SlidingWindow, query.Data, output.Data);
+            state.Store, layer, position, query.Count, config.Heads, config.LayerKinds[layer].SlidingWindow, far, query.Data, output.Data);
     }
 
     public void AppendOnly(SequenceState state, int layer, int position, Rows query, Rows key, Rows value)

@@ -16,10 +16,11 @@ internal interface IDecoderAttention : IDisposable
     /// <summary>Rows moved between host and device; all zero where they are one.</summary>
     KvTransferCounters Transfers { get; }
 
-    /// <summary>Exact attention of a chunk of tokens whose first has <paramref name="position"/>.</summary>
+    /// <summary>Attention of a chunk of tokens whose first has <paramref name="position"/>, exact or as the state's policy reads prompts.</summary>
+    /// <param name="length">Tokens that the sequence will hold when the whole prompt is read.</param>
     /// <param name="query">[tokens, heads * headDim], after RoPE, not scaled.</param>
     /// <param name="output">Like <paramref name="query"/>.</param>
-    void Prefill(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output);
+    void Prefill(SequenceState state, int layer, int position, int length, Rows query, Rows key, Rows value, Rows output);
 
     /// <summary>Attention of one token under the state's policy: sinks and window, the selected rows, merged.</summary>
     void Step(SequenceState state, int layer, int position, Rows query, Rows key, Rows value, Rows output);

@@ -55,7 +55,7 @@ internal sealed unsafe class Decoder : IDisposable
         _angles.Set(position, 1, position + 1);
         _math.Embed([token], _weights.Embedding, _x);
         for (int layer = 0; layer < _config.Layers; layer++)
-            Layer(state, layer, position, Pass.Step);
+            Layer(state, layer, position, position + 1, Pass.Step);
         state.Complete(position + 1);
         _math.RmsNorm(_x, _weights.Norm, _config.NormEpsilon, _normed);
         _logits.Count = 1;
@@ -92,7 +92,7 @@ internal sealed unsafe class Decoder : IDisposable
                 SetCount(Math.Min(Chunk, tokens.Length - first));
                 _angles.Set(start + first, _x.Count, contextLength);
                 _math.Load(chunk, _x);
-                Layer(state, layer, start + first, pass);
+                Layer(state, layer, start + first, end, pass);
                 if (last)
                     onHidden?.Invoke(first, _x.Count);
                 else
@@ -130,7 +130,7 @@ internal sealed unsafe class Decoder : IDisposable
         _math.Dispose();
     }
 
-    private void Layer(SequenceState state, int layer, int position, Pass pass)
+    private void Layer(SequenceState state, int layer, int position, int length, Pass pass)
     {
         LayerWeights w = _weights.Layers[layer];
         _math.RmsNorm(_x, w.AttentionNorm, _config.NormEpsilon, _normed);
@@ -151,7 +151,7 @@ internal sealed unsafe class Decoder : IDisposable
         if (pass == Pass.Step)
             _attention.Step(state, layer, position, _query, _key, _value, _attended);
         else
-            _attention.Prefill(state, layer, position, _query, _key, _value, _attended);
+            _attention.Prefill(state, layer, position, length, _query, _key, _value, _attended);
         _math.Linear(_attended, new Projection(w.Output, w.OutputBias, _branch));
         _math.Add(_x, _branch);
 

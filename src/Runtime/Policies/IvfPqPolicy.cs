@@ -18,6 +18,9 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Fewest rows that are worth an index; fewer are attended to exactly.</summary>
     public const int SmallestSegment = 1024;
 
+    // Two vectors of lists: small segments can be searched soon after their last token, large ones cluster a little better.
+    private const int ListsOfSegment = 32;
+
     /// <summary>Tokens of a list on average; default 64, twice as many from 196,608 tokens on and four times from 393,216 on.</summary>
     public int RowsPerList { get; init; } = 64;
 
@@ -45,11 +48,27 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// </summary>
     public double MaxError { get; init; }
 
+    /// <summary>
+    /// Tokens at the beginning of a context that are read with exact attention; those after them search the far tokens as a decode
+    /// step does, with budgets of their own. Default 8,192; <see cref="int.MaxValue"/>: all.
+    /// </summary>
+    public int DensePrefill { get; init; } = 8192;
+
+    /// <summary>Tokens whose codes a token of a prompt reads; default 1,024.</summary>
+    public int PrefillOpen { get; init; } = 1024;
+
+    /// <summary>Tokens whose keys and values a token of a prompt reads; default 96.</summary>
+    public int PrefillRows { get; init; } = 96;
+
     [JsonIgnore]
     public override string Name => "ivf-pq";
 
     /// <summary>How an index over so many rows is built: lists grow with its length, so that scoring all of them stays a small part of a step.</summary>
-    internal IvfPqOptions IndexOf(int rows) => new() { RowsPerList = RowsPerList * (rows <= 196_608 ? 1 : rows <= 393_216 ? 2 : 4) };
+    internal IvfPqOptions IndexOf(int rows)
+    {
+        int perList = (int)Math.Min((long)RowsPerList * (rows <= 196_608 ? 1 : rows <= 393_216 ? 2 : 4), IvfPqOptions.MostSegmentRows);
+        return new() { RowsPerList = perList, SegmentRows = Math.Min(ListsOfSegment * perList, IvfPqOptions.MostSegmentRows) };
+    }
 
     public override void Validate()
     {
@@ -58,6 +77,10 @@ public sealed record IvfPqPolicy : RetrievalPolicy
         Positive(OpenMost, "most tokens whose codes are read");
         Positive(KeysMost, "most tokens whose keys are read");
         Positive(ValuesMost, "most tokens whose values are read");
+        Positive(PrefillOpen, "tokens whose codes a token of a prompt reads");
+        Positive(PrefillRows, "tokens that a token of a prompt reads");
+        if (DensePrefill < 0)
+            throw new InputException($"The number of tokens to read with exact attention is {DensePrefill}; it must be at least 0.");
         Share(OpenShare, "codes");
         Share(KeyShare, "keys");
         Share(ValueShare, "values");
@@ -68,6 +91,8 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>What a step reads of so many indexed tokens, for each KV head.</summary>
     public CascadeBudget Budget(int rows)
         => MaxError > 0 ? CascadeBudget.ForError((float)MaxError) : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
+
+    internal BlockBudget PrefillBudget => new(Math.Max(PrefillOpen, PrefillRows), PrefillRows);
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 

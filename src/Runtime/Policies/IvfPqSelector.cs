@@ -68,17 +68,41 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
 
     private int Pending => _count - _indexed;
 
+    /// <summary>
+    /// What tokens of a prompt search while it is read: indexes the rows that the prompt has left behind in whole segments. They are
+    /// those that decode will search.
+    /// </summary>
+    /// <param name="end">End of the rows to index, if they fill a segment.</param>
+    /// <param name="length">Tokens that the sequence will hold: lists grow with it.</param>
+    /// <returns>Null: there is nothing to search yet.</returns>
+    public IndexedRows? Reading(int end, int length, PromptQueries queries)
+    {
+        Settle();
+        DropStepBuild();
+        int first = _layer.Sinks + _indexed, segmentRows = _indexes[0]?.Options.SegmentRows ?? _policy.IndexOf(length).SegmentRows;
+        int count = (end - first) / segmentRows * segmentRows;
+        if (count > 0)
+        {
+            var built = new IvfPqSegment[_kvHeads][];
+            _layer.Workers.For(_kvHeads, 1, (_, head, _) => built[head] = Build(head, queries, Keys(head), Values(head), first, count, length));
+            Adopt(built);
+            _indexed += count;
+        }
+        return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget);
+    }
+
     public void Prefill(int rows, PromptQueries queries)
     {
         Settle();
         DropStepBuild();
         _count += rows;
         _queries = queries.Copy();
-        if (Pending < IvfPqPolicy.SmallestSegment)
+        int first = _layer.Sinks + _indexed, count = Pending >= IvfPqPolicy.SmallestSegment ? Pending : 0;
+        bool calibrated = _policy.MaxError == 0 || _targets.Length > 0;
+        if (count == 0 && (_indexed == 0 || calibrated))
             return;
         PromptQueries own = _queries;
-        int first = _layer.Sinks + _indexed, count = Pending;
-        _indexed = _count;
+        _indexed += count;
         _prefillBuild = Task.Factory.StartNew(() => BuildPrompt(own, first, count), default, TaskCreationOptions.None, _layer.Builders);
     }
 
@@ -176,7 +200,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private void BuildPrompt(PromptQueries queries, int first, int count)
     {
         HeadCalibration[] calibrations = Calibrations(queries, first + count);
-        Adopt(Build(queries, Keys, Values, first, count), first, count);
+        if (count > 0)
+            Adopt(Build(queries, Keys, Values, first, count));
         _targets = Targets(calibrations);
     }
 
@@ -194,15 +219,18 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     {
         var built = new IvfPqSegment[_kvHeads][];
         for (int head = 0; head < _kvHeads; head++)
-        {
-            _indexes[head] ??= IvfPqIndex.Prepare(keys(head), values(head), first, count, queries.Moments[head], _policy.IndexOf(first + count));
-            built[head] = _indexes[head]!.Encode(keys(head), values(head), first, count);
-        }
+            built[head] = Build(head, queries, keys(head), values(head), first, count, first + count);
         return built;
     }
 
+    private IvfPqSegment[] Build(int head, PromptQueries queries, IKeyRows keys, IKeyRows values, int first, int count, int length)
+    {
+        IvfPqIndex index = _indexes[head] ??= IvfPqIndex.Prepare(keys, values, first, count, queries.Moments[head], _policy.IndexOf(length));
+        return index.Encode(keys, values, first, count);
+    }
+
     /// <summary>Takes new segments into the indexes and packs their rows.</summary>
-    private void Adopt(IvfPqSegment[][] built, int first, int count)
+    private void Adopt(IvfPqSegment[][] built)
     {
         for (int s = 0; s < built[0].Length; s++)
             _layer.Store.Pack(_layer.Layer, built[0][s].First, built[0][s].Count, [.. built.Select(head => head[s].Order)]);
@@ -227,7 +255,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         IvfPqSegment[][] built = _stepBuild!.GetAwaiter().GetResult();
         _stepBuild = null;
         int count = built[0].Sum(segment => segment.Count);
-        Adopt(built, _layer.Sinks + _indexed, count);
+        Adopt(built);
         _indexed += count;
         // A generation without a prompt has no queries to calibrate with.
         if (_targets.Length == 0)

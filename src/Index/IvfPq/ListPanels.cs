@@ -1,0 +1,143 @@
+using System.Runtime.Intrinsics;
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>
+/// The lists of the first segments of an index for a block of queries: their bytes are widened once a block, 64 lists at a time,
+/// so that scores and weighted means become matrix products. A list's number is that of <see cref="SegmentCursor"/>.
+/// </summary>
+internal sealed unsafe class ListPanels
+{
+    private const int Panel = 64, Lanes = 16;
+
+    private readonly Scratch<float> _panel = new(), _spread = new(), _logCounts = new(), _sizes = new();
+    private IvfPqIndex _index = null!;
+    private int _segments;
+
+    /// <summary>Lists, segments padded to whole vectors and all together to whole panels.</summary>
+    public int Stride { get; private set; }
+
+    /// <summary>[Stride]: rows of each list; 0 in the padding.</summary>
+    public float* Sizes => _sizes.Pointer;
+
+    /// <summary>[Stride]: natural logarithms of the sizes; −∞ in the padding.</summary>
+    private float* LogCounts => _logCounts.Pointer;
+
+    /// <summary>Takes the first segments of an index.</summary>
+    public void Begin(IvfPqIndex index, int segments)
+    {
+        (_index, _segments) = (index, segments);
+        int lists = 0;
+        for (int s = 0; s < segments; s++)
+            lists += index.Segments[s].PaddedLists;
+        Stride = (lists + Panel - 1) / Panel * Panel;
+        int dim = index.Codec.Dim;
+        _panel.Grow(Math.Max(dim, Panel) * Math.Max((dim + Lanes - 1) / Lanes * Lanes, Panel));
+        _spread.Grow(IvfPqCodec.Bands * Panel);
+        var sizes = new Span<float>(_sizes.Grow(Stride), Stride);
+        var logCounts = new Span<float>(_logCounts.Grow(Stride), Stride);
+        sizes.Clear();
+        logCounts.Fill(float.NegativeInfinity);
+        index.ListSizes.AsSpan(0, lists).CopyTo(sizes);
+        for (int s = 0, first = 0; s < segments; first += index.Segments[s++].PaddedLists)
+            index.Segments[s].LogCounts.CopyTo(logCounts[first..]);
+    }
+
+    /// <summary>Logits of all lists for each query, and logarithms of their expected masses.</summary>
+    /// <param name="x">[queries, dim], in the codec's coordinates.</param>
+    /// <param name="energies">[queries, bands], from <see cref="ListScores.Energies"/>.</param>
+    /// <param name="logits">[queries, Stride]</param>
+    /// <param name="mass">[queries, Stride]; −∞ in the padding.</param>
+    public void Score(float* x, float* energies, int queries, float* logits, float* mass)
+    {
+        int dim = _index.Codec.Dim;
+        var vectors = new VectorCursor(_index, _segments);
+        for (int first = 0; first < Stride; first += Panel)
+        {
+            for (int column = 0; column < Panel; column += Lanes)
+            {
+                if (vectors.Next())
+                    WidenCentres(vectors.Segment, vectors.First, _panel.Pointer + column, _spread.Pointer + column, dim);
+                else
+                    Clear(_panel.Pointer + column, _spread.Pointer + column, dim);
+            }
+            PanelMultiply.Multiply(x, dim, _panel.Pointer, Panel, logits + first, Stride, queries, dim, Panel, false);
+            PanelMultiply.Multiply(energies, IvfPqCodec.Bands, _spread.Pointer, Panel, mass + first, Stride, queries, IvfPqCodec.Bands, Panel, false);
+            for (int q = 0; q < queries; q++)
+                ListScores.Mass(logits + (long)q * Stride + first, 0, LogCounts + first, mass + (long)q * Stride + first, Panel);
+        }
+    }
+
+    /// <summary>Adds the mean values of all lists, weighted.</summary>
+    /// <param name="weights">[queries, Stride]; 0 in the padding.</param>
+    /// <param name="output">[queries, dim]</param>
+    public void AddMeans(float* weights, int queries, float* output)
+    {
+        int dim = _index.Codec.Dim;
+        var vectors = new VectorCursor(_index, _segments);
+        for (int first = 0; first < Stride; first += Panel)
+        {
+            for (int row = 0; row < Panel; row += Lanes)
+            {
+                if (vectors.Next())
+                    WidenMeans(vectors.Segment, vectors.First, _panel.Pointer + row * dim, dim);
+                else
+                    new Span<float>(_panel.Pointer + row * dim, Lanes * dim).Clear();
+            }
+            PanelMultiply.Multiply(weights + first, Stride, _panel.Pointer, dim, output, dim, queries, Panel, dim, true);
+        }
+    }
+
+    private static void WidenCentres(IvfPqSegment segment, int first, float* panel, float* spread, int dim)
+    {
+        int padded = segment.PaddedLists;
+        for (int i = 0; i < dim; i++)
+        {
+            Vector512<float> bytes = ByteColumns.Widen((sbyte*)segment.Centres.Pointer + i * padded + first);
+            Vector512.FusedMultiplyAdd(bytes, Vector512.Create(segment.CentreScale[i]), Vector512.Create(segment.CentreMiddle[i])).Store(panel + i * Panel);
+        }
+        for (int band = 0; band < IvfPqCodec.Bands; band++)
+        {
+            Vector512<float> bytes = ByteColumns.Widen((sbyte*)segment.Spread.Pointer + band * padded + first);
+            (bytes * segment.SpreadScale[band]).Store(spread + band * Panel);
+        }
+    }
+
+    private static void Clear(float* panel, float* spread, int dim)
+    {
+        for (int i = 0; i < dim; i++)
+            Vector512<float>.Zero.Store(panel + i * Panel);
+        for (int band = 0; band < IvfPqCodec.Bands; band++)
+            Vector512<float>.Zero.Store(spread + band * Panel);
+    }
+
+    private static void WidenMeans(IvfPqSegment segment, int first, float* rows, int dim)
+    {
+        int some = Math.Clamp(segment.Lists - first, 0, Lanes);
+        for (int i = 0; i < some; i++)
+            ByteRow.Widen((sbyte*)segment.Values.Means.Pointer + (first + i) * dim, segment.Values.MeanScale[first + i], rows + i * dim, dim);
+        new Span<float>(rows + some * dim, (Lanes - some) * dim).Clear();
+    }
+
+    /// <summary>Walks through the segments' lists, sixteen at a time.</summary>
+    private struct VectorCursor(IvfPqIndex index, int segments)
+    {
+        private int _at, _next;
+
+        public readonly IvfPqSegment Segment => index.Segments[_at];
+
+        /// <summary>Number in its segment of the first of the sixteen.</summary>
+        public readonly int First => _next - Lanes;
+
+        public bool Next()
+        {
+            while (_at < segments && _next == Segment.PaddedLists)
+                (_at, _next) = (_at + 1, 0);
+            if (_at == segments)
+                return false;
+            _next += Lanes;
+            return true;
+        }
+    }
+}

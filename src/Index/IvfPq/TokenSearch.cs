@@ -1,0 +1,244 @@
+using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>The queries of one token of a block, and what the block knows about them.</summary>
+/// <param name="queries">[group, dim], scaled.</param>
+/// <param name="x">[group, dim], in the codec's coordinates.</param>
+/// <param name="logits">[group, stride]: logits of the lists' centres.</param>
+/// <param name="mass">[group, stride]: shares of the lists in the whole attention; what remains unread is left in them.</param>
+/// <param name="total">[group]: logarithm of what shares are relative to.</param>
+internal readonly unsafe ref struct TokenQueries(float* queries, float* x, float* logits, float* mass, float* total)
+{
+    public readonly float* Queries = queries, X = x, Logits = logits, Mass = mass, Total = total;
+}
+
+/// <summary>What a token of a <see cref="BlockCascade"/> does by itself: opens lists, reads their codes, and reads the rows that matter.</summary>
+internal sealed unsafe class TokenSearch
+{
+    // As in Cascade and ListEstimate, where they are explained.
+    private const float Highest = 40, Doubt = 20, Prior = 6, OpenedTilt = 0.25f;
+
+    private readonly Scratch<float> _weights = new(), _groupWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
+    private readonly Scratch<int> _opened = new(), _openedStart = new(), _chosen = new(), _chosenPlace = new(), _chosenList = new();
+    private readonly Scratch<byte> _tables = new();
+    private PackedRows[] _rows = [];
+    private IvfPqIndex _index = null!;
+    private int[] _listSegment = [], _listNumber = [];
+    private int _dim, _group, _stride, _openedCount, _openedRows, _chosenCount;
+
+    public void Begin(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int group, int stride)
+    {
+        (_index, _dim, _group, _stride) = (index, index.Codec.Dim, group, stride);
+        if (_rows.Length < rows.Length)
+            _rows = new PackedRows[rows.Length];
+        rows.CopyTo(_rows);
+        _opened.Grow(stride);
+        _openedStart.Grow(stride + 1);
+        _tables.Grow(group * CodeScan.TableBytes(index.Codec.Quantizer.Subspaces));
+    }
+
+    /// <summary>Searches and adds the values of the rows that were read.</summary>
+    /// <param name="scores">[stride]: which lists are worth opening.</param>
+    /// <param name="sizes">[stride]: rows of each list.</param>
+    /// <param name="output">[group, dim], added to.</param>
+    /// <param name="sum">[group], receives the sum of all weights.</param>
+    /// <param name="tilt">[group], receives how much of the shift by Cov(y, v) the rest takes.</param>
+    public void Run(in TokenQueries token, float* scores, float* sizes, BlockBudget budget, float* output, float* sum, float* tilt)
+    {
+        Open(scores, sizes, budget.Opened);
+        ScanCodes(token);
+        Choose(Math.Min(budget.Rows, _openedRows));
+        new Span<float>(sum, _group).Clear();
+        ReadRows(token, output, sum);
+        for (int g = 0; g < _group; g++)
+        {
+            float* mass = token.Mass + (long)g * _stride;
+            float rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(mass, _stride)), inOpened = 0;
+            for (int i = 0; i < _openedCount; i++)
+                inOpened += mass[_opened.Pointer[i]];
+            sum[g] += rest;
+            tilt[g] = rest - (1 - OpenedTilt) * inOpened;
+        }
+    }
+
+    /// <summary>Chooses the lists of largest score and lays out their rows in the scratch memory.</summary>
+    private void Open(float* scores, float* sizes, int most)
+    {
+        _openedCount = ScoreThreshold.Collect(scores, _stride, ScoreThreshold.ForBudget(scores, sizes, _stride, most), _opened.Pointer);
+        int start = 0, blockBytes = CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces);
+        var cursor = new SegmentCursor(_index);
+        for (int i = 0; i < _openedCount; i++)
+        {
+            cursor.MoveTo(_opened.Pointer[i]);
+            _openedStart.Pointer[i] = start;
+            start += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
+            cursor.Segment.PrefetchCodes(cursor.List, blockBytes);
+        }
+        _openedStart.Pointer[_openedCount] = _openedRows = start;
+    }
+
+    /// <summary>Weights of the opened rows from their codes; their sums replace the lists' masses.</summary>
+    private void ScanCodes(in TokenQueries token)
+    {
+        IvfPqCodec codec = _index.Codec;
+        int subspaces = codec.Quantizer.Subspaces;
+        float* weights = _weights.Grow((long)_group * _openedRows), groupWeights = _groupWeights.Grow(_openedRows), sums = _sums.Grow((long)_group * _openedCount);
+        float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group], moved = stackalloc float[_group];
+        CodeTables.Build(codec, token.X, _group, MathF.Log(Math.Max(_openedRows, 1)), _tables.Pointer, offset, scale);
+        var cursor = new SegmentCursor(_index);
+        for (int i = 0; i < _openedCount; i++)
+        {
+            int list = _opened.Pointer[i];
+            cursor.MoveTo(list);
+            for (int g = 0; g < _group; g++)
+                shift[g] = token.Logits[(long)g * _stride + list] + offset[g] - token.Total[g];
+            byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * CodeScan.BlockBytes(subspaces);
+            CodeScan.Logits(codes, cursor.Rows, subspaces, _tables.Pointer, _group, shift, scale, weights + _openedStart.Pointer[i], _openedRows);
+        }
+        for (int g = 0; g < _group && _openedRows > 0; g++)
+            moved[g] = Recentre(new Span<float>(weights + (long)g * _openedRows, _openedRows), ref token.Total[g]);
+        new Span<float>(sums, _group * _openedCount).Clear();
+        for (int i = 0; i < _openedCount; i++)
+        {
+            int start = _openedStart.Pointer[i];
+            CodeWeights.Compute(weights + start, _openedRows, _openedStart.Pointer[i + 1] - start, _group, groupWeights + start, sums + i * _group);
+        }
+        for (int g = 0; g < _group && _openedCount > 0; g++)
+            ReplaceMasses(token.Mass + (long)g * _stride, g, moved[g]);
+    }
+
+    private void ReplaceMasses(float* mass, int g, float moved)
+    {
+        float promised = 0, found = 0;
+        for (int i = 0; i < _openedCount; i++)
+        {
+            promised += mass[_opened.Pointer[i]];
+            found += _sums.Pointer[i * _group + g];
+        }
+        var all = new Span<float>(mass, _stride);
+        Scale(all, Correction(promised, moved == 0 && found * Doubt >= promised ? 0 : TensorPrimitives.Sum<float>(all), found, moved));
+        for (int i = 0; i < _openedCount; i++)
+            mass[_opened.Pointer[i]] = _sums.Pointer[i * _group + g];
+    }
+
+    /// <summary>Chooses the rows of largest weight.</summary>
+    private void Choose(int most)
+    {
+        int* chosen = _chosen.Grow(most), places = _chosenPlace.Grow(most), lists = _chosenList.Grow(most);
+        float threshold = ScoreThreshold.ForBudget(_groupWeights.Pointer, null, _openedRows, most);
+        _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, threshold, chosen);
+        var cursor = new SegmentCursor(_index);
+        for (int i = 0, list = -1, end = 0, first = 0; i < _chosenCount; i++)
+        {
+            while (chosen[i] >= end)
+            {
+                end = _openedStart.Pointer[++list + 1];
+                cursor.MoveTo(_opened.Pointer[list]);
+                first = cursor.FirstPlace - _openedStart.Pointer[list];
+            }
+            lists[i] = list;
+            places[i] = first + chosen[i];
+            _rows[cursor.Index].PrefetchKey(places[i]);
+            _rows[cursor.Index].PrefetchValue(places[i]);
+        }
+    }
+
+    /// <summary>Exact weights of the chosen rows, taken out of their lists' masses, and their values.</summary>
+    private void ReadRows(in TokenQueries token, float* output, float* sum)
+    {
+        int padded = (_chosenCount + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
+        float* exact = _rowWeights.Grow((long)_group * padded), tile = _tile.Grow(PackedRows.TileRows * _dim);
+        for (int first = 0; first < _chosenCount; first += PackedRows.TileRows)
+        {
+            int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
+            ReadTile(first, some, tile, keys: true);
+            TileScores.Compute(tile, some, _dim, token.Queries, _group, exact + first, padded);
+        }
+        for (int g = 0; g < _group && _chosenCount > 0; g++)
+            Replace(token, g, new Span<float>(exact + (long)g * padded, _chosenCount));
+        for (int g = 0; g < _group; g++)
+            Lend(token.Mass + (long)g * _stride, _weights.Pointer + (long)g * _openedRows, new Span<float>(exact + (long)g * padded, _chosenCount), ref sum[g]);
+        for (int first = 0; first < _chosenCount; first += PackedRows.TileRows)
+        {
+            int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
+            ReadTile(first, some, tile, keys: false);
+            TileWeightedSum.Accumulate(tile, some, _dim, exact + first, padded, _group, output);
+        }
+    }
+
+    private void ReadTile(int first, int count, float* tile, bool keys)
+    {
+        var cursor = new SegmentCursor(_index);
+        for (int i = first; i < first + count; i++, tile += _dim)
+        {
+            cursor.MoveTo(_opened.Pointer[_chosenList.Pointer[i]]);
+            if (keys)
+                _rows[cursor.Index].ReadKey(_chosenPlace.Pointer[i], tile);
+            else
+                _rows[cursor.Index].ReadValue(_chosenPlace.Pointer[i], tile);
+        }
+    }
+
+    /// <summary>Logits of one query for the chosen rows become their weights; those of their codes are taken out.</summary>
+    private void Replace(in TokenQueries token, int g, Span<float> exact)
+    {
+        TensorPrimitives.Subtract(exact, token.Total[g], exact);
+        float moved = Recentre(exact, ref token.Total[g]), promised = 0, found;
+        fixed (float* logits = exact)
+            found = VectorExp.Shares(logits, exact.Length, 0);
+        float* weights = _weights.Pointer + (long)g * _openedRows;
+        for (int i = 0; i < exact.Length; i++)
+        {
+            promised += weights[_chosen.Pointer[i]];
+            weights[_chosen.Pointer[i]] = 0;
+        }
+        var mass = new Span<float>(token.Mass + (long)g * _stride, _stride);
+        float factor = Correction(promised, moved == 0 && found * Doubt >= promised ? 0 : TensorPrimitives.Sum<float>(mass), found, moved);
+        Scale(new Span<float>(weights, _openedRows), factor);
+        Scale(mass, factor);
+    }
+
+    /// <summary>Of what remains of a list's mass a part goes to the rows that were read, in proportion to their weights.</summary>
+    private void Lend(float* mass, float* weights, Span<float> exact, ref float sum)
+    {
+        for (int first = 0, end; first < exact.Length; first = end)
+        {
+            int list = _chosenList.Pointer[first], start = _openedStart.Pointer[list];
+            float read = 0;
+            for (end = first; end < exact.Length && _chosenList.Pointer[end] == list; end++)
+                read += exact[end];
+            float rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(weights + start, _openedStart.Pointer[list + 1] - start));
+            float lent = read > 0 ? (end - first) / (end - first + Prior) * rest : 0;
+            float factor = 1 + MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
+            TensorPrimitives.Multiply(exact[first..end], factor, exact[first..end]);
+            mass[_opened.Pointer[list]] = rest - lent;
+            sum += read + lent;
+        }
+    }
+
+    private static float Recentre(Span<float> logits, ref float total)
+    {
+        float largest = TensorPrimitives.Max<float>(logits), by = largest > Highest ? largest - Highest : largest < -Highest ? largest : 0;
+        if (by == 0 || !float.IsFinite(by))
+            return 0;
+        TensorPrimitives.Subtract(logits, by, logits);
+        total += by;
+        return by;
+    }
+
+    private static void Scale(Span<float> estimates, float factor)
+    {
+        if (factor == 1)
+            return;
+        TensorPrimitives.Multiply(estimates, factor, estimates);
+        TensorPrimitives.Min(estimates, 1e15f, estimates);
+    }
+
+    private static float Correction(float promised, float all, float found, float moved)
+    {
+        float unchanged = MathF.Exp(MathF.Min(-moved, 80));
+        return promised > all / 2 ? MathF.Min(unchanged, Doubt * found / promised) : unchanged;
+    }
+}
