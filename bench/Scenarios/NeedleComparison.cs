@@ -11,7 +11,7 @@ namespace Retrieval.Scenarios;
 internal sealed record NeedleComparison(
     string Model, string Policy, string Against, int Tokens, double ReadSeconds, IReadOnlyList<ComparedAnswer> Answers, int Equal, int Different)
 {
-    public static NeedleComparison Run(Engine engine, RetrievalPolicy against, NeedleSet set, string? source)
+    public static NeedleComparison Run(Engine engine, RetrievalPolicy against, NeedleSet set, string? source, bool readTwice)
     {
         (IReadOnlyList<Needle> hidden, HashSet<Needle> asked) = set.Make();
         var form = new PromptForm(engine.Tokenizer, engine.ChatTemplate, PromptForm.PositionFor(engine.ModelName));
@@ -25,7 +25,10 @@ internal sealed record NeedleComparison(
         var clock = Stopwatch.StartNew();
         session.Append(tokens);
         double seconds = clock.Elapsed.TotalSeconds;
-        using Session other = session.Fork(against);
+        using Session other = readTwice ? engine.NewSession(against) : session.Fork(against);
+        if (readTwice)
+            other.Append(tokens);
+        Console.Error.WriteLine($"read in {seconds:F1} and {clock.Elapsed.TotalSeconds - seconds:F1} s");
 
         var answers = new List<ComparedAnswer>();
         foreach (PlacedNeedle placed in haystack.Needles.Where(placed => asked.Contains(placed.Needle)))

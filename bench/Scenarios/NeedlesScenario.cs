@@ -23,8 +23,9 @@ internal static class NeedlesScenario
         Option<int> ask = new("--ask") { Description = "How many of those are asked for", DefaultValueFactory = _ => 20 };
         Option<int> seed = new("--seed") { Description = "Seed of text and facts", DefaultValueFactory = _ => 2 };
         Option<string?> text = new("--text") { Description = "UTF-8 text file to hide the facts in; default: prose made from the seed" };
+        Option<bool> twice = new("--read-twice") { Description = "The other policy reads the text itself instead of forking what the first one has read" };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
-        foreach (Option option in new Option[] { model, context, policy, against, single, same, ask, seed, text, json })
+        foreach (Option option in new Option[] { model, context, policy, against, single, same, ask, seed, text, twice, json })
             command.Options.Add(option);
 
         command.SetAction(parsed =>
@@ -38,7 +39,7 @@ internal static class NeedlesScenario
             var needles = new NeedleSet(parsed.GetValue(seed), parsed.GetValue(single), parsed.GetValue(same), parsed.GetValue(ask));
             string? source = parsed.GetValue(text) is string path ? File.ReadAllText(path) : null;
             using var engine = Engine.Load(options);
-            NeedleComparison result = NeedleComparison.Run(engine, PolicyText.Read(parsed.GetValue(against)!), needles, source);
+            NeedleComparison result = NeedleComparison.Run(engine, PolicyText.Read(parsed.GetValue(against)!), needles, source, parsed.GetValue(twice));
             result.Write(Console.Out);
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(result));

@@ -127,7 +127,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
             int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;
             far.Cascade.Run(
                 far.Rows.Indexes[far.KvHead], far.Rows.Packed[far.KvHead], far.Segments, state.Query + first * dim, some, block.Group, state.Reference + first,
-                far.Rows.Budget, output, logSumExp);
+                far.Rows.BudgetUntil(block.Position + token + some), output, logSumExp);
             for (int row = 0; row < some * block.Group; row++)
                 Merge(state.Accumulated + (first + row) * block.PaddedDim, state.Reference[first + row], output + row * dim, logSumExp[row], dim);
         }

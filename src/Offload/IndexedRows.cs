@@ -8,8 +8,12 @@ namespace Retrieval.Offload;
 /// <param name="First">Number of the first row; those before it are attended to exactly.</param>
 /// <param name="Window">Rows before a token, itself included, that are attended to exactly at least.</param>
 /// <param name="Budget">What a token reads.</param>
-public sealed record IndexedRows(IvfPqIndex[] Indexes, PackedRows[][] Packed, int First, int Window, BlockBudget Budget)
+/// <param name="Careful">What a token reads from position <paramref name="CarefulFrom"/> on.</param>
+public sealed record IndexedRows(IvfPqIndex[] Indexes, PackedRows[][] Packed, int First, int Window, BlockBudget Budget, BlockBudget Careful, int CarefulFrom)
 {
+    /// <summary>What tokens up to a position, exclusive, read.</summary>
+    public BlockBudget BudgetUntil(int end) => end > CarefulFrom ? Careful : Budget;
+
     /// <summary>Segments that a token searches: all of their rows stand before its window.</summary>
     public int Segments(int position) => Indexes[0].SegmentsBefore(position + 1 - Window);
 

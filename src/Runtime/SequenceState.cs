@@ -119,13 +119,19 @@ internal sealed class SequenceState : IDisposable
             _queries[layer].Add(position, new ReadOnlySpan<float>(queries, tokens * _config.Heads * _config.HeadDim));
     }
 
+    /// <summary>Tokens at the beginning that are read with exact attention; a device of its own has nothing to search with.</summary>
+    public int DensePrefill => Policy is IvfPqPolicy policy && _device is null ? policy.DensePrefill : int.MaxValue;
+
     /// <summary>What tokens of a prompt search instead of attending to it exactly; null: nothing.</summary>
     /// <param name="position">Position of the first token; the store has the rows of all.</param>
     /// <param name="length">Tokens that the sequence will hold when the whole prompt is read.</param>
     public IndexedRows? Reading(int layer, int position, int tokens, int length)
-        => Policy is IvfPqPolicy policy && position >= policy.DensePrefill && _selectors[layer] is IvfPqSelector selector
-            ? selector.Reading(FarEnd(position + tokens), length, _queries[layer])
-            : null;
+    {
+        if (position < DensePrefill || _selectors[layer] is not IvfPqSelector selector)
+            return null;
+        // Indexed rows are no longer in the order of their arrival: those that some of the tokens do not see must stay as they are.
+        return selector.Reading(Math.Min(FarEnd(position + tokens), position), length, _queries[layer]);
+    }
 
     /// <summary>The store has all rows of a layer for a prompt that ends at <paramref name="length"/>.</summary>
     public void LayerRead(int layer, int length)

@@ -42,11 +42,14 @@ internal sealed class ModelFlags
     public EngineOptions Read(ParseResult parsed, RetrievalPolicy policy, int? context = null)
     {
         (string path, Dictionary<string, string> overrides) = ReadConfiguration(parsed);
+        string device = parsed.GetValue(_device) ?? "cpu";
+        if (device != "cpu" && PolicyFlags.WantsSparsePrefill(parsed))
+            throw new UsageException($"--prefill sparse runs on the CPU only and --device is {device}; leave one of them out.");
         int limit = context ?? parsed.GetValue(_context);
         return new EngineOptions
         {
             Model = path,
-            Device = parsed.GetValue(_device) ?? "cpu",
+            Device = device,
             LibtorchDirectory = parsed.GetValue(_libtorch),
             Threads = parsed.GetValue(_threads),
             Compute = parsed.GetValue(_compute) ?? ComputeType.Auto,

@@ -13,6 +13,8 @@ internal sealed class PolicyFlags
     private const int CodesPerKey = 10;
     private const double ValuesPerKey = 2 / 3.0;
 
+    private const string PrefillFlag = "--prefill";
+
     private readonly Option<string> _policy = Flag.Choice("--policy", [], $"What a decode step reads beside sinks and window; default {Default.Name}", Default.Name,
         [.. RetrievalPolicy.Names.Select(name => (name, name))]);
 
@@ -26,9 +28,16 @@ internal sealed class PolicyFlags
     private readonly Option<int?> _list = Flag.Of<int?>("--rows-per-list", [],
         $"ivf-pq: tokens of a list on average; fewer are more accurate and more to read (default {Default.RowsPerList})", null, value => Numbers.Int(value, 1));
 
+    private readonly Option<PrefillMode> _prefill = Flag.Choice(PrefillFlag, [],
+        "How prompts are read. exact: every token attends to all before it. sparse: tokens beyond --dense-prefill search the index, as decode does. auto: sparse where the policy has an index and the device is the CPU", PrefillMode.Auto,
+        ("auto", PrefillMode.Auto), ("exact", PrefillMode.Exact), ("sparse", PrefillMode.Sparse));
+
+    private readonly Option<int?> _dense = Flag.Of<int?>("--dense-prefill", [],
+        $"Tokens at the beginning of a prompt that are read with exact attention (default {Default.DensePrefill:#,0})", null, value => Numbers.Tokens(value));
+
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _policy, _sinks, _window, _budget, _error, _list })
+        foreach (Option option in new Option[] { _policy, _sinks, _window, _budget, _error, _list, _prefill, _dense })
             command.Options.Add(option);
     }
 
@@ -49,8 +58,24 @@ internal sealed class PolicyFlags
         }
         if (parsed.GetValue(_list) is int rows)
             policy = IvfPq(policy, "--rows-per-list", rows, "lists") with { RowsPerList = rows };
+        policy = WithPrefill(policy, parsed.GetValue(_prefill), parsed.GetValue(_dense));
         UsageException.Check(policy.Validate);
         return policy;
+    }
+
+    /// <summary>Does the command line insist on sparse prefill?</summary>
+    public static bool WantsSparsePrefill(ParseResult parsed) => parsed.GetResult(PrefillFlag) is not null && parsed.GetValue<PrefillMode>(PrefillFlag) == PrefillMode.Sparse;
+
+    private static RetrievalPolicy WithPrefill(RetrievalPolicy policy, PrefillMode mode, int? dense)
+    {
+        if (dense is not null && mode == PrefillMode.Exact)
+            throw new UsageException($"--dense-prefill is {dense} but --prefill exact reads all tokens so; leave one of them out.");
+        if (policy is not IvfPqPolicy own)
+        {
+            return dense is null && mode != PrefillMode.Sparse ? policy
+                : throw new UsageException($"The policy '{policy.Name}' has no index, so its prompts are read with exact attention; use --policy ivf-pq, or leave --prefill sparse and --dense-prefill out.");
+        }
+        return own with { DensePrefill = mode == PrefillMode.Exact ? int.MaxValue : dense ?? own.DensePrefill };
     }
 
     private static RetrievalPolicy WithBudget(RetrievalPolicy policy, int budget) => policy switch
@@ -78,4 +103,11 @@ internal sealed class PolicyFlags
         double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number is > 0 and < 1
             ? number
             : throw new FormatException("a relative error above 0 and below 1, such as 0.02");
+
+    private enum PrefillMode
+    {
+        Auto,
+        Exact,
+        Sparse,
+    }
 }

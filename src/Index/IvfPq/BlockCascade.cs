@@ -39,6 +39,8 @@ public sealed unsafe class BlockCascade
         ListScores.Energies(index.Codec, x, count, energies);
         _panels.Score(x, energies, count, logits, mass);
 
+        if (budget.AllOfSharpHeads && index.Codec.Sharp)
+            budget = budget with { Opened = int.MaxValue };
         new Span<float>(output, count * dim).Clear();
         _search.Begin(index, rows, group, stride);
         for (int token = 0; token < tokens; token++)
@@ -128,4 +130,10 @@ public sealed unsafe class BlockCascade
 /// <summary>What a token of a block reads, for each KV head.</summary>
 /// <param name="Opened">Rows in the lists whose codes are read, at most.</param>
 /// <param name="Rows">Rows whose keys and values are read, at most.</param>
-public readonly record struct BlockBudget(int Opened, int Rows);
+/// <param name="ListShare">Share of the attention, summed over the group, from which on a list is worth opening.</param>
+/// <param name="RowShare">Share of the attention, summed over the group, from which on a row is worth reading.</param>
+public readonly record struct BlockBudget(int Opened, int Rows, float ListShare, float RowShare)
+{
+    /// <summary>Read the codes of all rows of heads that are too sharp for their lists to say anything?</summary>
+    public bool AllOfSharpHeads { get; init; }
+}

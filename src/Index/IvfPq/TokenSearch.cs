@@ -47,9 +47,9 @@ internal sealed unsafe class TokenSearch
     /// <param name="tilt">[group], receives how much of the shift by Cov(y, v) the rest takes.</param>
     public void Run(in TokenQueries token, float* scores, float* sizes, BlockBudget budget, float* output, float* sum, float* tilt)
     {
-        Open(scores, sizes, budget.Opened);
+        Open(scores, sizes, budget);
         ScanCodes(token);
-        Choose(Math.Min(budget.Rows, _openedRows));
+        Choose(budget);
         new Span<float>(sum, _group).Clear();
         ReadRows(token, output, sum);
         for (int g = 0; g < _group; g++)
@@ -64,9 +64,9 @@ internal sealed unsafe class TokenSearch
     }
 
     /// <summary>Chooses the lists of largest score and lays out their rows in the scratch memory.</summary>
-    private void Open(float* scores, float* sizes, int most)
+    private void Open(float* scores, float* sizes, BlockBudget budget)
     {
-        _openedCount = ScoreThreshold.Collect(scores, _stride, ScoreThreshold.ForBudget(scores, sizes, _stride, most), _opened.Pointer);
+        _openedCount = ScoreThreshold.Collect(scores, _stride, Threshold(scores, sizes, _stride, budget.ListShare, budget.Opened), _opened.Pointer);
         int start = 0, blockBytes = CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces);
         var cursor = new SegmentCursor(_index);
         for (int i = 0; i < _openedCount; i++)
@@ -79,12 +79,16 @@ internal sealed unsafe class TokenSearch
         _openedStart.Pointer[_openedCount] = _openedRows = start;
     }
 
+    /// <summary>The least score worth reading, or a larger one if that would be more than a budget.</summary>
+    private static float Threshold(float* scores, float* sizes, int count, float least, int most)
+        => ScoreThreshold.SumFrom(scores, sizes, count, least = MathF.Max(least, float.Epsilon)) <= most ? least : MathF.Max(least, ScoreThreshold.ForBudget(scores, sizes, count, most));
+
     /// <summary>Weights of the opened rows from their codes; their sums replace the lists' masses.</summary>
     private void ScanCodes(in TokenQueries token)
     {
         IvfPqCodec codec = _index.Codec;
         int subspaces = codec.Quantizer.Subspaces;
-        float* weights = _weights.Grow((long)_group * _openedRows), groupWeights = _groupWeights.Grow(_openedRows), sums = _sums.Grow((long)_group * _openedCount);
+        float* weights = _weights.Grow((long)_group * _openedRows), groupWeights = _groupWeights.Grow(Math.Max(1, _openedRows)), sums = _sums.Grow((long)_group * _openedCount);
         float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group], moved = stackalloc float[_group];
         CodeTables.Build(codec, token.X, _group, MathF.Log(Math.Max(_openedRows, 1)), _tables.Pointer, offset, scale);
         var cursor = new SegmentCursor(_index);
@@ -124,10 +128,11 @@ internal sealed unsafe class TokenSearch
     }
 
     /// <summary>Chooses the rows of largest weight.</summary>
-    private void Choose(int most)
+    private void Choose(BlockBudget budget)
     {
+        int most = Math.Min(budget.Rows, _openedRows);
         int* chosen = _chosen.Grow(most), places = _chosenPlace.Grow(most), lists = _chosenList.Grow(most);
-        float threshold = ScoreThreshold.ForBudget(_groupWeights.Pointer, null, _openedRows, most);
+        float threshold = Threshold(_groupWeights.Pointer, null, _openedRows, budget.RowShare, most);
         _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, threshold, chosen);
         var cursor = new SegmentCursor(_index);
         for (int i = 0, list = -1, end = 0, first = 0; i < _chosenCount; i++)
@@ -218,9 +223,13 @@ internal sealed unsafe class TokenSearch
         }
     }
 
-    private static float Recentre(Span<float> logits, ref float total)
+    /// <summary>Moves logits, and the total that they are relative to, where their exponentials are floats.</summary>
+    /// <returns>How far.</returns>
+    private float Recentre(Span<float> logits, ref float total)
     {
-        float largest = TensorPrimitives.Max<float>(logits), by = largest > Highest ? largest - Highest : largest < -Highest ? largest : 0;
+        float largest = TensorPrimitives.Max<float>(logits);
+        // Codes of a sharp head can misjudge a row by tens of nats: the whole range of a float must be left below the largest.
+        float by = largest > Highest || _index.Codec.Sharp ? largest - Highest : largest < -Highest ? largest : 0;
         if (by == 0 || !float.IsFinite(by))
             return 0;
         TensorPrimitives.Subtract(logits, by, logits);

@@ -74,7 +74,7 @@ internal sealed unsafe class Decoder : IDisposable
     {
         int start = state.Length, end = start + tokens.Length;
         using var hidden = new HostBuffer((long)tokens.Length * _config.Hidden);
-        var work = new PrefillWork(_config, start, tokens.Length, onHidden is not null, onWork);
+        var work = new PrefillWork(_config, start, tokens.Length, state.DensePrefill, onHidden is not null, onWork);
         for (int first = 0; first < tokens.Length; first += Chunk)
         {
             SetCount(Math.Min(Chunk, tokens.Length - first));

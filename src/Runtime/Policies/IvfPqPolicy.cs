@@ -54,11 +54,23 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// </summary>
     public int DensePrefill { get; init; } = 8192;
 
-    /// <summary>Tokens whose codes a token of a prompt reads; default 1,024.</summary>
-    public int PrefillOpen { get; init; } = 1024;
+    /// <summary>
+    /// Tokens at the end of each piece of text that read as much as a decode step; default 256. That is where questions stand, and
+    /// a question that is put to a text that was read before is short.
+    /// </summary>
+    public int CarefulPrefill { get; init; } = 256;
 
-    /// <summary>Tokens whose keys and values a token of a prompt reads; default 96.</summary>
-    public int PrefillRows { get; init; } = 96;
+    /// <summary>Most tokens whose codes a token of a prompt reads; default 4,096.</summary>
+    public int PrefillOpenMost { get; init; } = 4096;
+
+    /// <summary>Most tokens whose keys and values a token of a prompt reads; default 192.</summary>
+    public int PrefillRowsMost { get; init; } = 192;
+
+    /// <summary>Share of the attention, summed over a group's queries, that a list must promise for its codes to be read; default 0.0004.</summary>
+    public double PrefillListShare { get; init; } = 4e-4;
+
+    /// <summary>Share of the attention, summed over a group's queries, that a token must promise for its key and value to be read; default 0.00015.</summary>
+    public double PrefillRowShare { get; init; } = 1.5e-4;
 
     [JsonIgnore]
     public override string Name => "ivf-pq";
@@ -77,8 +89,12 @@ public sealed record IvfPqPolicy : RetrievalPolicy
         Positive(OpenMost, "most tokens whose codes are read");
         Positive(KeysMost, "most tokens whose keys are read");
         Positive(ValuesMost, "most tokens whose values are read");
-        Positive(PrefillOpen, "tokens whose codes a token of a prompt reads");
-        Positive(PrefillRows, "tokens that a token of a prompt reads");
+        Positive(PrefillOpenMost, "most tokens whose codes a token of a prompt reads");
+        Positive(PrefillRowsMost, "most tokens that a token of a prompt reads");
+        if (CarefulPrefill < 0)
+            throw new InputException($"The number of tokens at the end of a prompt that read as much as a decode step is {CarefulPrefill}; it must be at least 0.");
+        if (!(PrefillListShare is >= 0 and < 1) || !(PrefillRowShare is >= 0 and < 1))
+            throw new InputException($"The shares that lists and tokens must promise in prefill are {PrefillListShare} and {PrefillRowShare}; they must be at least 0 and below 1.");
         if (DensePrefill < 0)
             throw new InputException($"The number of tokens to read with exact attention is {DensePrefill}; it must be at least 0.");
         Share(OpenShare, "codes");
@@ -92,7 +108,11 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     public CascadeBudget Budget(int rows)
         => MaxError > 0 ? CascadeBudget.ForError((float)MaxError) : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
 
-    internal BlockBudget PrefillBudget => new(Math.Max(PrefillOpen, PrefillRows), PrefillRows);
+    /// <summary>What a token of a prompt reads, for each KV head.</summary>
+    internal BlockBudget PrefillBudget => new(PrefillOpenMost, PrefillRowsMost, (float)PrefillListShare, (float)PrefillRowShare);
+
+    /// <summary>What a token at the end of a prompt reads: keys as a decode step does, and their values.</summary>
+    internal BlockBudget CarefulBudget(int rows) => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), 0, 0) { AllOfSharpHeads = true };
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 

@@ -88,7 +88,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             Adopt(built);
             _indexed += count;
         }
-        return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget);
+        return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget, _policy.CarefulBudget(_indexed), length - _policy.CarefulPrefill);
     }
 
     public void Prefill(int rows, PromptQueries queries)

@@ -22,6 +22,12 @@ public sealed class IvfPqPolicyTests
             ValueShare = 0.0625,
             ValuesMost = 200,
             MaxError = 0.02,
+            DensePrefill = 4096,
+            CarefulPrefill = 17,
+            PrefillOpenMost = 3000,
+            PrefillRowsMost = 70,
+            PrefillListShare = 0.001,
+            PrefillRowShare = 0.002,
         };
         string json = JsonSerializer.Serialize(policy);
         Assert.Contains("\"policy\":\"ivf-pq\"", json);
@@ -45,6 +51,12 @@ public sealed class IvfPqPolicyTests
         { new IvfPqPolicy { KeyShare = -0.1 }, "keys are read is -0.1" },
         { new IvfPqPolicy { KeyShare = double.NaN }, "keys are read is NaN" },
         { new IvfPqPolicy { ValueShare = double.PositiveInfinity }, "values are read is" },
+        { new IvfPqPolicy { DensePrefill = -1 }, "exact attention is -1" },
+        { new IvfPqPolicy { CarefulPrefill = -2 }, "a decode step is -2" },
+        { new IvfPqPolicy { PrefillOpenMost = 0 }, "token of a prompt reads is 0" },
+        { new IvfPqPolicy { PrefillRowsMost = -3 }, "token of a prompt reads is -3" },
+        { new IvfPqPolicy { PrefillListShare = 1 }, "prefill are 1 and" },
+        { new IvfPqPolicy { PrefillRowShare = double.NaN }, "and NaN" },
         { new IvfPqPolicy { MaxError = 1 }, "error target is 1" },
         { new IvfPqPolicy { MaxError = -0.01 }, "error target is -0.01" },
         { new IvfPqPolicy { MaxError = double.NaN }, "error target is NaN" },
