@@ -39,8 +39,8 @@ public sealed unsafe class BlockCascade
         ListScores.Energies(index.Codec, x, count, energies);
         _panels.Score(x, energies, count, logits, mass);
 
-        if (budget.AllOfSharpHeads && index.Codec.Sharp)
-            budget = budget with { Opened = int.MaxValue };
+        if (index.Codec.Sharp)
+            budget = budget with { Opened = budget.OpenedIfSharp, ListShare = 0 };
         new Span<float>(output, count * dim).Clear();
         _search.Begin(index, rows, group, stride);
         for (int token = 0; token < tokens; token++)
@@ -134,6 +134,6 @@ public sealed unsafe class BlockCascade
 /// <param name="RowShare">Share of the attention, summed over the group, from which on a row is worth reading.</param>
 public readonly record struct BlockBudget(int Opened, int Rows, float ListShare, float RowShare)
 {
-    /// <summary>Read the codes of all rows of heads that are too sharp for their lists to say anything?</summary>
-    public bool AllOfSharpHeads { get; init; }
+    /// <summary>The same for heads that are so sharp that their lists say little; their lists need not promise any share.</summary>
+    public int OpenedIfSharp { get; init; } = Opened;
 }

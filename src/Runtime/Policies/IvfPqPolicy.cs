@@ -18,6 +18,9 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Fewest rows that are worth an index; fewer are attended to exactly.</summary>
     public const int SmallestSegment = 1024;
 
+    // Tokens whose codes a token of a prompt reads where lists say little. Measured on recall-nano: 4,096 changed twice as many answers.
+    private const int SharpOpen = 16384;
+
     // Two vectors of lists: small segments can be searched soon after their last token, large ones cluster a little better.
     private const int ListsOfSegment = 32;
 
@@ -109,10 +112,10 @@ public sealed record IvfPqPolicy : RetrievalPolicy
         => MaxError > 0 ? CascadeBudget.ForError((float)MaxError) : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
 
     /// <summary>What a token of a prompt reads, for each KV head.</summary>
-    internal BlockBudget PrefillBudget => new(PrefillOpenMost, PrefillRowsMost, (float)PrefillListShare, (float)PrefillRowShare);
+    internal BlockBudget PrefillBudget => new(PrefillOpenMost, PrefillRowsMost, (float)PrefillListShare, (float)PrefillRowShare) { OpenedIfSharp = Math.Max(PrefillOpenMost, SharpOpen) };
 
     /// <summary>What a token at the end of a prompt reads: keys as a decode step does, and their values.</summary>
-    internal BlockBudget CarefulBudget(int rows) => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), 0, 0) { AllOfSharpHeads = true };
+    internal BlockBudget CarefulBudget(int rows) => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), 0, 0) { OpenedIfSharp = int.MaxValue };
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 
