@@ -12,8 +12,8 @@ namespace Retrieval.Runtime.Compute;
 /// </summary>
 internal sealed unsafe class HostGemm : IDisposable
 {
-    // Every product rearranges its weights once: a tenth of the time at 128 rows, half of it at 32. More rows leave the cache.
-    private const int MostRows = 256, FewestRows = 32;
+    // Every product rearranges its weights once: a tenth of the time at 128 rows, half of it at 32. More rows gain nothing.
+    private const int MostRows = 128, FewestRows = 32;
 
     // Where there are more threads than blocks of rows, several share a block: columns of the result that are worth a task.
     private const int FewestColumns = 256;

@@ -46,9 +46,9 @@ internal sealed unsafe class HostMath : IDecoderMath
             embedding.Read(tokens[i], 1, x.Row(i));
     }
 
-    public void Load(float* host, Rows x) => Copy(host, x.Data, (long)x.Count * x.Width);
+    public void Load(float* host, Rows x) => Copy(host, x.Data, x);
 
-    public void Store(Rows x, float* host) => Copy(x.Data, host, (long)x.Count * x.Width);
+    public void Store(Rows x, float* host) => Copy(x.Data, host, x);
 
     public void RmsNorm(Rows x, Weight weight, float epsilon, Rows y)
     {
@@ -174,7 +174,11 @@ internal sealed unsafe class HostMath : IDecoderMath
     /// <summary>Enough rows for a task to outweigh handing it over.</summary>
     private static int RowsPerTask(int width) => Math.Max(1, 16384 / width);
 
-    private static void Copy(float* from, float* to, long count) => Buffer.MemoryCopy(from, to, count * sizeof(float), count * sizeof(float));
+    private void Copy(float* from, float* to, Rows shape) => _workers.For(shape.Count, RowsPerTask(shape.Width), (_, begin, end) =>
+    {
+        long first = (long)begin * shape.Width, bytes = (long)(end - begin) * shape.Width * sizeof(float);
+        Buffer.MemoryCopy(from + first, to + first, bytes, bytes);
+    });
 
     private float* Vector(Weight weight)
     {
