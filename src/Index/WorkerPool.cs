@@ -102,6 +102,9 @@ public sealed class WorkerPool : IDisposable
             {
                 if (spins < SpinsBeforeSleep)
                     Thread.SpinWait(1);
+                else if (_wake.IsSet)
+                    // Another worker is still busy with the region that this one has left.
+                    Thread.Yield();
                 else
                     _wake.Wait();
             }

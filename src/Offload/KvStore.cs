@@ -1,3 +1,4 @@
+using Retrieval.Index;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Offload;
@@ -14,6 +15,9 @@ namespace Retrieval.Offload;
 /// </remarks>
 public sealed unsafe class KvStore : IDisposable
 {
+    // Tokens whose rows are worth handing to another thread.
+    private const int AppendedTogether = 64;
+
     private readonly List<KvPage?>[] _pages;
     private readonly List<KvSegment>[] _segments;
     private readonly int[] _length;
@@ -51,19 +55,15 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Appends tokens to a layer.</summary>
     /// <param name="keys">[tokens, kvHeads, headDim], after RoPE.</param>
     /// <param name="values">Like <paramref name="keys"/>.</param>
-    public void Append(int layer, float* keys, float* values, int tokens)
+    /// <param name="workers">Take the tokens of a prompt between them; null: the calling thread takes all.</param>
+    public void Append(int layer, float* keys, float* values, int tokens, WorkerPool? workers = null)
     {
         int begin = _length[layer], end = checked(begin + tokens);
         Reserve(layer, begin, end);
-        int dim = Layout.HeadDim, width = Layout.KvHeads * dim;
-        for (int row = begin; row < end; row++, keys += width, values += width)
-        {
-            for (int head = 0; head < Layout.KvHeads; head++)
-            {
-                HalfRow.Narrow(keys + head * dim, Key(layer, head, row), dim);
-                HalfRow.Narrow(values + head * dim, Value(layer, head, row), dim);
-            }
-        }
+        if (workers is null || tokens <= AppendedTogether)
+            Write(layer, begin, keys, values, 0, tokens);
+        else
+            workers.For(tokens, AppendedTogether, (_, first, last) => Write(layer, begin, keys, values, first, last));
         _length[layer] = end;
     }
 
@@ -281,6 +281,21 @@ public sealed unsafe class KvStore : IDisposable
         }
         Interlocked.Add(ref _bytes, -segment.Bytes);
         segment.Release();
+    }
+
+    /// <summary>Narrows tokens [first, last) of some that begin at row <paramref name="begin"/>.</summary>
+    private void Write(int layer, int begin, float* keys, float* values, int first, int last)
+    {
+        int dim = Layout.HeadDim, width = Layout.KvHeads * dim;
+        for (int token = first; token < last; token++)
+        {
+            for (int head = 0; head < Layout.KvHeads; head++)
+            {
+                long from = (long)token * width + head * dim;
+                HalfRow.Narrow(keys + from, Key(layer, head, begin + token), dim);
+                HalfRow.Narrow(values + from, Value(layer, head, begin + token), dim);
+            }
+        }
     }
 
     private void Drop(int layer, int page)

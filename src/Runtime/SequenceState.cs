@@ -107,7 +107,7 @@ internal sealed class SequenceState : IDisposable
         if (!TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>(keys, floats)) || !TensorPrimitives.IsFiniteAll(new ReadOnlySpan<float>(values, floats)))
             throw new InputException($"Layer {layer} computed keys or values that are not finite numbers; the model's weights are damaged or its configuration does not belong to them.");
         _selectors[layer]?.Settle();
-        Store.Append(layer, keys, values, tokens);
+        Store.Append(layer, keys, values, tokens, _workers);
     }
 
     /// <summary>Takes a sample of a prompt's queries into account: indexes are built in the metric that they define.</summary>
@@ -116,7 +116,7 @@ internal sealed class SequenceState : IDisposable
     public unsafe void Observe(int layer, int position, float* queries, int tokens)
     {
         if (_selectors[layer] is not null)
-            _queries[layer].Add(position, new ReadOnlySpan<float>(queries, tokens * _config.Heads * _config.HeadDim));
+            _queries[layer].Add(position, new ReadOnlySpan<float>(queries, tokens * _config.Heads * _config.HeadDim), _workers);
     }
 
     /// <summary>Tokens at the beginning that are read with exact attention; a device of its own has nothing to search with.</summary>

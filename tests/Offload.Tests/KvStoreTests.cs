@@ -1,3 +1,4 @@
+using Retrieval.Index;
 using Retrieval.TestKit;
 using Xunit;
 
@@ -6,6 +7,32 @@ namespace Retrieval.Offload.Tests;
 public sealed class KvStoreTests
 {
     private const int Page = KvLayout.RowsPerPage;
+
+    [Fact]
+    public unsafe void WorkersStoreWhatOneThreadDoes()
+    {
+        const int Rows = 1300;
+        using var workers = new WorkerPool(3);
+        var kv = new RandomKv(Rows, 2, 16, 1);
+        using KvStore expected = kv.Store(), store = new(expected.Layout);
+        float[] values = RandomData.Normal(2 * Rows * 2 * 16, 5);
+        fixed (float* keys = values)
+        {
+            expected.Truncate(0);
+            expected.Append(0, keys, keys + Rows * 32, Rows);
+            store.Append(0, keys, keys + Rows * 32, 100, workers);
+            store.Append(0, keys + 100 * 32, keys + (Rows + 100) * 32, Rows - 100, workers);
+            Assert.Equal(Rows, store.Length(0));
+            for (int row = 0; row < Rows; row++)
+            {
+                for (int head = 0; head < 2; head++)
+                {
+                    Assert.Equal(new ReadOnlySpan<ushort>(expected.Key(0, head, row), 16), new ReadOnlySpan<ushort>(store.Key(0, head, row), 16));
+                    Assert.Equal(new ReadOnlySpan<ushort>(expected.Value(0, head, row), 16), new ReadOnlySpan<ushort>(store.Value(0, head, row), 16));
+                }
+            }
+        }
+    }
 
     [Theory]
     [InlineData(0)]

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
@@ -9,6 +10,9 @@ namespace Retrieval.Index;
 /// <param name="dim">Elements of a query.</param>
 public sealed class QueryMoments(int dim)
 {
+    // Queries whose outer products are one small matrix product.
+    private const int Panel = 32;
+
     private readonly float[] _sum = new float[dim * dim];
 
     public int Dim => dim;
@@ -19,19 +23,16 @@ public sealed class QueryMoments(int dim)
     /// <summary>Σ q qᵀ, [dim, dim].</summary>
     public ReadOnlySpan<float> Sum => _sum;
 
-    /// <summary>Takes in queries of one token.</summary>
-    /// <param name="queries">[group, dim], after RoPE; any common scale.</param>
+    /// <summary>Takes in queries of one token or of several.</summary>
+    /// <param name="queries">[queries, dim], after RoPE; any common scale.</param>
     public void Add(ReadOnlySpan<float> queries)
     {
-        for (; queries.Length >= dim; queries = queries[dim..], Count++)
-        {
-            ReadOnlySpan<float> query = queries[..dim];
-            for (int i = 0; i < dim; i++)
-            {
-                Span<float> row = _sum.AsSpan(i * dim, dim);
-                TensorPrimitives.MultiplyAdd(query, query[i], row, row);
-            }
-        }
+        int count = queries.Length / dim, some = dim % 16 == 0 ? count / Panel * Panel : 0;
+        for (int first = 0; first < some; first += Panel)
+            AddPanel(queries.Slice(first * dim, Panel * dim));
+        for (int i = some; i < count; i++)
+            AddOne(queries.Slice(i * dim, dim));
+        Count += count;
     }
 
     /// <summary>A copy that later queries do not change.</summary>
@@ -47,5 +48,24 @@ public sealed class QueryMoments(int dim)
         var moments = new QueryMoments(dim) { Count = count };
         sum.CopyTo(moments._sum);
         return moments;
+    }
+
+    private void AddOne(ReadOnlySpan<float> query)
+    {
+        for (int i = 0; i < dim; i++)
+        {
+            Span<float> row = _sum.AsSpan(i * dim, dim);
+            TensorPrimitives.MultiplyAdd(query, query[i], row, row);
+        }
+    }
+
+    private unsafe void AddPanel(ReadOnlySpan<float> queries)
+    {
+        var columns = new float[dim * Panel];
+        fixed (float* from = queries, transposed = columns, sum = _sum)
+        {
+            Transpose.Apply(from, Panel, dim, transposed, Panel);
+            PanelMultiply.Multiply(transposed, Panel, from, dim, sum, dim, dim, Panel, dim, accumulate: true);
+        }
     }
 }

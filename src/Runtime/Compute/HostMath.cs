@@ -46,9 +46,9 @@ internal sealed unsafe class HostMath : IDecoderMath
             embedding.Read(tokens[i], 1, x.Row(i));
     }
 
-    public void Load(float* host, Rows x) => Copy(host, x.Data, (long)x.Count * x.Width);
+    public void Load(float* host, Rows x) => Copy(host, x.Data, x);
 
-    public void Store(Rows x, float* host) => Copy(x.Data, host, (long)x.Count * x.Width);
+    public void Store(Rows x, float* host) => Copy(x.Data, host, x);
 
     public void RmsNorm(Rows x, Weight weight, float epsilon, Rows y)
     {
@@ -63,7 +63,7 @@ internal sealed unsafe class HostMath : IDecoderMath
 
     public void Linear(Rows x, params ReadOnlySpan<Projection> projections)
     {
-        if (x.Count > QuantizedMatVec.MaxBatch)
+        if (IsMany(x))
             _gemm.Multiply(x, projections);
         else
             FewRows(x, projections.ToArray());
@@ -72,6 +72,29 @@ internal sealed unsafe class HostMath : IDecoderMath
             if (projection.Bias is { } bias)
                 AddBias(bias, projection.Result);
         }
+    }
+
+    public void AddLinear(Rows x, Projection projection, Rows y)
+    {
+        if (IsMany(x) && projection.Bias is null)
+        {
+            _gemm.AddProduct(x, projection, y);
+            return;
+        }
+        Linear(x, projection);
+        Add(y, projection.Result);
+    }
+
+    public void AddMlp(Rows x, Projection gate, Projection up, Projection down, Rows y)
+    {
+        if (IsMany(x) && _gemm.TakesMlp(x.Count))
+        {
+            _gemm.AddMlp(x, gate, up, down, y);
+            return;
+        }
+        Linear(x, gate, up);
+        SiluMultiply(gate.Result, up.Result);
+        AddLinear(gate.Result, down, y);
     }
 
     public void Rotate(Rows x, int headDim, RotaryAngles angles)
@@ -109,6 +132,8 @@ internal sealed unsafe class HostMath : IDecoderMath
             NativeMemory.Free((void*)vector);
         _vectors.Clear();
     }
+
+    private static bool IsMany(Rows x) => x.Count > QuantizedMatVec.MaxBatch;
 
     /// <summary>All projections of the same rows in one parallel region: a region costs as much as a small matrix.</summary>
     private void FewRows(Rows x, Projection[] projections)
@@ -149,7 +174,11 @@ internal sealed unsafe class HostMath : IDecoderMath
     /// <summary>Enough rows for a task to outweigh handing it over.</summary>
     private static int RowsPerTask(int width) => Math.Max(1, 16384 / width);
 
-    private static void Copy(float* from, float* to, long count) => Buffer.MemoryCopy(from, to, count * sizeof(float), count * sizeof(float));
+    private void Copy(float* from, float* to, Rows shape) => _workers.For(shape.Count, RowsPerTask(shape.Width), (_, begin, end) =>
+    {
+        long first = (long)begin * shape.Width, bytes = (long)(end - begin) * shape.Width * sizeof(float);
+        Buffer.MemoryCopy(from + first, to + first, bytes, bytes);
+    });
 
     private float* Vector(Weight weight)
     {

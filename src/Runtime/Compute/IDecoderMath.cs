@@ -29,6 +29,21 @@ internal interface IDecoderMath : IDisposable
     /// <summary>Result = x Wᵀ (+ bias) for matrices that share their input; each Result has as many rows as x.</summary>
     void Linear(Rows x, params ReadOnlySpan<Projection> projections);
 
+    /// <summary>y += x Wᵀ (+ bias). The projection's Result is scratch.</summary>
+    void AddLinear(Rows x, Projection projection, Rows y)
+    {
+        Linear(x, projection);
+        Add(y, projection.Result);
+    }
+
+    /// <summary>y += down(silu(gate x) * up x). The Results of the projections are scratch.</summary>
+    void AddMlp(Rows x, Projection gate, Projection up, Projection down, Rows y)
+    {
+        Linear(x, gate, up);
+        SiluMultiply(gate.Result, up.Result);
+        AddLinear(gate.Result, down, y);
+    }
+
     /// <summary>Rotates every head of every row, row i by the angles of angles[i].</summary>
     void Rotate(Rows x, int headDim, RotaryAngles angles);
 

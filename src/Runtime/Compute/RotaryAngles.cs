@@ -5,10 +5,15 @@ namespace Retrieval.Runtime.Compute;
 /// <summary>Cosines and sines of a run of positions, [positions, dimensions / 2], with the magnitude of YaRN in them.</summary>
 internal sealed class RotaryAngles
 {
+    // Sine and cosine of a position follow from those of the position before it that this divides, and of the rest.
+    private const int Run = 16;
+
     private readonly float _magnitude;
     private readonly RopeConfig _rope;
     private float[] _inverse;
     private int _inverseLength;
+    private readonly (double Sin, double Cos)[] _rests;
+    private readonly (double Sin, double Cos)[] _anchor;
 
     public RotaryAngles(RopeConfig rope)
     {
@@ -16,6 +21,9 @@ internal sealed class RotaryAngles
         _magnitude = RopeFrequencies.Magnitude(rope);
         _inverse = RopeFrequencies.InverseFrequencies(rope, 1);
         _inverseLength = 1;
+        _rests = new (double, double)[Run * _inverse.Length];
+        _anchor = new (double, double)[_inverse.Length];
+        SetRests();
     }
 
     public int Dimensions => _rope.Dimensions;
@@ -39,6 +47,7 @@ internal sealed class RotaryAngles
         {
             _inverse = RopeFrequencies.InverseFrequencies(_rope, contextLength);
             _inverseLength = contextLength;
+            SetRests();
         }
         int half = _rope.Dimensions / 2;
         if (Cos.Length < count * half)
@@ -50,13 +59,31 @@ internal sealed class RotaryAngles
         Version++;
         for (int i = 0; i < count; i++)
         {
+            int position = first + i, rest = position % Run;
+            if (i == 0 || rest == 0)
+                SinCos(position - rest, _anchor);
+            ReadOnlySpan<(double Sin, double Cos)> anchors = _anchor, rests = _rests.AsSpan(rest * half, half);
+            Span<float> cosines = Cos.AsSpan(i * half, half), sines = Sin.AsSpan(i * half, half);
             for (int j = 0; j < half; j++)
             {
-                // In double: at a million tokens a float32 angle is wrong by several hundredths of a radian.
-                (double sin, double cos) = Math.SinCos((double)(first + i) * _inverse[j]);
-                Cos[i * half + j] = (float)(cos * _magnitude);
-                Sin[i * half + j] = (float)(sin * _magnitude);
+                (double sin, double cos) = anchors[j];
+                (double restSin, double restCos) = rests[j];
+                cosines[j] = (float)((cos * restCos - sin * restSin) * _magnitude);
+                sines[j] = (float)((sin * restCos + cos * restSin) * _magnitude);
             }
         }
+    }
+
+    private void SetRests()
+    {
+        for (int rest = 0; rest < Run; rest++)
+            SinCos(rest, _rests.AsSpan(rest * _inverse.Length, _inverse.Length));
+    }
+
+    /// <summary>In double: at a million tokens a float32 angle is wrong by several hundredths of a radian.</summary>
+    private void SinCos(int position, Span<(double Sin, double Cos)> pairs)
+    {
+        for (int j = 0; j < pairs.Length; j++)
+            pairs[j] = Math.SinCos((double)position * _inverse[j]);
     }
 }

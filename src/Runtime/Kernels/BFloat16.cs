@@ -37,6 +37,25 @@ internal static unsafe class BFloat16
         UnpackReference(source + i, destination + i, count - i);
     }
 
+    internal static void AddToReference(ushort* source, float* sum, int count)
+    {
+        for (int i = 0; i < count; i++)
+            sum[i] += ToSingle(source[i]);
+    }
+
+    /// <summary>sum[i] += source[i], <paramref name="count"/> of any value.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void AddTo(ushort* source, float* sum, int count)
+    {
+        int i = 0;
+        if (Vector128.IsHardwareAccelerated)
+        {
+            for (; i <= count - 16; i += 16)
+                (Vector512.Load(sum + i) + ToSingle(Vector256.Load(source + i))).Store(sum + i);
+        }
+        AddToReference(source + i, sum + i, count - i);
+    }
+
     internal static void PackReference(float* source, ushort* destination, int count)
     {
         for (int i = 0; i < count; i++)

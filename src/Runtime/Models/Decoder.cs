@@ -152,14 +152,10 @@ internal sealed unsafe class Decoder : IDisposable
             _attention.Step(state, layer, position, _query, _key, _value, _attended);
         else
             _attention.Prefill(state, layer, position, length, _query, _key, _value, _attended);
-        _math.Linear(_attended, new Projection(w.Output, w.OutputBias, _branch));
-        _math.Add(_x, _branch);
+        _math.AddLinear(_attended, new Projection(w.Output, w.OutputBias, _branch), _x);
 
         _math.RmsNorm(_x, w.FfnNorm, _config.NormEpsilon, _normed);
-        _math.Linear(_normed, new Projection(w.Gate, null, _gate), new Projection(w.Up, null, _up));
-        _math.SiluMultiply(_gate, _up);
-        _math.Linear(_gate, new Projection(w.Down, null, _branch));
-        _math.Add(_x, _branch);
+        _math.AddMlp(_normed, new Projection(w.Gate, null, _gate), new Projection(w.Up, null, _up), new Projection(w.Down, null, _branch), _x);
     }
 
     /// <summary>Queries or keys: norm of each head, rotation.</summary>

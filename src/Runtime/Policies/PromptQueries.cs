@@ -26,14 +26,11 @@ internal sealed class PromptQueries(int kvHeads, int group, int headDim)
     /// <summary>Takes in the queries of a chunk.</summary>
     /// <param name="position">Position of the first token.</param>
     /// <param name="queries">[tokens, kvHeads, group, headDim], after RoPE, not scaled.</param>
-    public void Add(int position, ReadOnlySpan<float> queries)
+    /// <param name="workers">Take the KV heads between them.</param>
+    public void Add(int position, ReadOnlySpan<float> queries, WorkerPool workers)
     {
         int width = group * headDim, token = kvHeads * width, tokens = queries.Length / token;
-        for (int t = 0; t < tokens; t += MomentStride)
-        {
-            for (int head = 0; head < kvHeads; head++)
-                _moments[head].Add(queries.Slice(t * token + head * width, width));
-        }
+        AddMoments(queries, tokens, workers);
         int first = (position + LatestStride - 1) / LatestStride * LatestStride - position, kept = (tokens - first + LatestStride - 1) / LatestStride;
         for (int t = first + Math.Max(0, kept - MostLatest) * LatestStride; t < tokens; t += LatestStride)
         {
@@ -61,6 +58,25 @@ internal sealed class PromptQueries(int kvHeads, int group, int headDim)
         foreach (Latest query in _latest)
             copy._latest.Enqueue(query);
         return copy;
+    }
+
+    private unsafe void AddMoments(ReadOnlySpan<float> queries, int tokens, WorkerPool workers)
+    {
+        int width = group * headDim, token = kvHeads * width, sampled = (tokens + MomentStride - 1) / MomentStride;
+        fixed (float* pinned = queries)
+        {
+            float* all = pinned;
+            workers.For(kvHeads, 1, (_, begin, end) =>
+            {
+                for (int head = begin; head < end; head++)
+                {
+                    var sample = new float[sampled * width];
+                    for (int i = 0; i < sampled; i++)
+                        new ReadOnlySpan<float>(all + (long)i * MomentStride * token + head * width, width).CopyTo(sample.AsSpan(i * width));
+                    _moments[head].Add(sample);
+                }
+            });
+        }
     }
 
     /// <param name="Position">Position of the token.</param>

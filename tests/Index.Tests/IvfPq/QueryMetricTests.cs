@@ -90,6 +90,22 @@ public sealed class QueryMetricTests
         }
     }
 
+    [Theory]
+    [InlineData(16, 32)]
+    [InlineData(64, 100)]
+    [InlineData(24, 70)]
+    public void MomentsOfManyQueriesAreThoseOfEach(int dim, int count)
+    {
+        float[] queries = RandomData.Normal(count * dim, dim);
+        QueryMoments together = new(dim), each = new(dim);
+        together.Add(queries);
+        for (int i = 0; i < count; i++)
+            each.Add(queries.AsSpan(i * dim, dim));
+        Assert.Equal(each.Count, together.Count);
+        for (int i = 0; i < dim * dim; i++)
+            Assert.Equal(each.Sum[i], together.Sum[i], 1e-4f);
+    }
+
     private static QueryMoments Moments(float[] queries)
     {
         var moments = new QueryMoments(Dim);

@@ -45,6 +45,25 @@ public sealed unsafe class ElementwiseTests
         }
     }
 
+    /// <summary>Float32 results that differ in their last bits may round to neighbours in bfloat16.</summary>
+    [Theory]
+    [MemberData(nameof(Lengths))]
+    public void SiluMultiplyOfBFloat16EqualsItsReference(int n)
+    {
+        foreach (float scale in (float[])[1, 1e-15f, 30, 1e4f])
+        {
+            using GuardedMemory<float> gate = new(KernelData.Normal(n, n, scale)), up = new(KernelData.Normal(n, n + 1)), expectedWide = new(n), wide = new(n);
+            using GuardedMemory<ushort> g = new(n), u = new(n), expected = new(n), y = new(n);
+            BFloat16.Pack(gate.Pointer, g.Pointer, n);
+            BFloat16.Pack(up.Pointer, u.Pointer, n);
+            SiluMultiply.ApplyReference(g.Pointer, u.Pointer, expected.Pointer, n);
+            SiluMultiply.Apply(g.Pointer, u.Pointer, y.Pointer, n);
+            BFloat16.Unpack(expected.Pointer, expectedWide.Pointer, n);
+            BFloat16.Unpack(y.Pointer, wide.Pointer, n);
+            Close(expectedWide.Span, wide.Span, 1.0 / 128);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Lengths))]
     public void AddEqualsItsReference(int n)

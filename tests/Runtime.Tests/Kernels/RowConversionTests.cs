@@ -77,5 +77,9 @@ public sealed unsafe class RowConversionTests
         Assert.Equal(KernelData.Bits(expectedBack.Span), KernelData.Bits(back.Span));
         for (int i = 0; i < source.Length; i++)
             Assert.Equal(float.IsNaN(source[i]), float.IsNaN(back.Pointer[i]));
+        using GuardedMemory<float> expectedSum = new(source), sum = new(source);
+        BFloat16.AddToReference(packed.Pointer, expectedSum.Pointer, source.Length);
+        BFloat16.AddTo(packed.Pointer, sum.Pointer, source.Length);
+        Assert.Equal(KernelData.Bits(expectedSum.Span), KernelData.Bits(sum.Span));
     }
 }
