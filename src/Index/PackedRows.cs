@@ -5,64 +5,89 @@ namespace Retrieval.Index;
 
 /// <summary>
 /// Keys and values of one KV head as they lie in memory, in the order of an index's segment: bytes with a 16-bit scale a row, or
-/// halves.
+/// halves. A value follows its key, and scales stand before the sixteen rows that they belong to: what a random read costs is the
+/// page more than the line, and all that is read of a list lies in two or three pages.
 /// </summary>
-/// <param name="Keys">[count, dim], signed bytes or halves.</param>
-/// <param name="KeyScales">[count], halves; null if rows are halves.</param>
-/// <param name="Values">Like <paramref name="Keys"/>.</param>
-/// <param name="ValueScales">Like <paramref name="KeyScales"/>.</param>
-public readonly unsafe record struct PackedRows(nint Keys, nint KeyScales, nint Values, nint ValueScales, int Dim)
+/// <param name="Memory">Blocks of 16 rows: the scales as halves, [16, key and value], then the rows, [16, key and value, dim].</param>
+/// <param name="Halves">Rows are halves and have no scales; otherwise signed bytes.</param>
+public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halves)
 {
     /// <summary>Rows that are widened together: 8 KB at 64 elements, a quarter of a first-level cache that two threads may share.</summary>
     internal const int TileRows = 32;
 
+    // Their scales fill a cache line.
+    private const int BlockRows = 16;
+
     /// <summary>Bytes of a key, and of a value.</summary>
-    public int RowBytes => KeyScales == 0 ? 2 * Dim : Dim + sizeof(ushort);
+    public int RowBytes => Halves ? 2 * Dim : Dim + sizeof(ushort);
+
+    private int ElementsBytes => Halves ? 2 * Dim : Dim;
+
+    private int ScalesBytes => Halves ? 0 : BlockRows * 2 * sizeof(ushort);
+
+    /// <summary>Bytes that so many rows take.</summary>
+    public static long Bytes(int count, int dim, bool halves)
+    {
+        var rows = new PackedRows(0, dim, halves);
+        return count == 0 ? 0 : (nint)rows.Elements(count - 1, 1) + rows.ElementsBytes;
+    }
 
     /// <summary>Asks the memory for one key, which will be read soon.</summary>
-    internal void PrefetchKey(int place) => Prefetch(Keys, KeyScales, place);
+    internal void PrefetchKey(int place) => Prefetch(place, 0);
 
     /// <summary>Asks the memory for one value.</summary>
-    internal void PrefetchValue(int place) => Prefetch(Values, ValueScales, place);
+    internal void PrefetchValue(int place) => Prefetch(place, 1);
 
     /// <summary>Widens one key.</summary>
-    public void ReadKey(int place, float* destination) => Read(Keys, KeyScales, place, destination);
+    public void ReadKey(int place, float* destination) => Read(place, 0, destination);
 
     /// <summary>Widens one value.</summary>
-    public void ReadValue(int place, float* destination) => Read(Values, ValueScales, place, destination);
-
-    /// <summary>Widens one value to the elements from <paramref name="destination"/> on.</summary>
-    internal void ReadValue(int place, ref float destination)
-    {
-        fixed (float* target = &destination)
-            ReadValue(place, target);
-    }
+    public void ReadValue(int place, float* destination) => Read(place, 1, destination);
 
     /// <summary>Widens rows that follow one another, [count, Dim].</summary>
     public void Read(bool keys, int first, int count, float* destination)
     {
-        nint rows = keys ? Keys : Values, scales = keys ? KeyScales : ValueScales;
         for (int i = 0; i < count; i++)
-            Read(rows, scales, first + i, destination + (long)i * Dim);
+            Read(first + i, keys ? 0 : 1, destination + (long)i * Dim);
     }
 
-    private void Prefetch(nint rows, nint scales, int place)
+    /// <summary>Rounds one row to its place.</summary>
+    public void Write(int place, float* key, float* value)
+    {
+        Write(place, 0, key);
+        Write(place, 1, value);
+    }
+
+    private void Prefetch(int place, int which)
     {
         if (!Sse.IsSupported)
             return;
-        int bytes = scales == 0 ? 2 * Dim : Dim;
-        byte* row = (byte*)rows + (long)place * bytes;
-        for (int at = 0; at < bytes; at += 64)
+        byte* row = Elements(place, which);
+        for (int at = 0; at < ElementsBytes; at += 64)
             Sse.Prefetch0(row + at);
-        if (scales != 0)
-            Sse.Prefetch0((byte*)scales + 2L * place);
+        if (!Halves)
+            Sse.Prefetch0(Scale(place, which));
     }
 
-    private void Read(nint rows, nint scales, int place, float* destination)
+    private void Read(int place, int which, float* destination)
     {
-        if (scales == 0)
-            HalfRow.Widen((ushort*)rows + (long)place * Dim, destination, Dim);
+        if (Halves)
+            HalfRow.Widen((ushort*)Elements(place, which), destination, Dim);
         else
-            ByteRow.Widen((sbyte*)rows + (long)place * Dim, (float)((Half*)scales)[place], destination, Dim);
+            ByteRow.Widen((sbyte*)Elements(place, which), (float)*Scale(place, which), destination, Dim);
     }
+
+    private void Write(int place, int which, float* row)
+    {
+        if (Halves)
+            HalfRow.Narrow(row, (ushort*)Elements(place, which), Dim);
+        else
+            *Scale(place, which) = (Half)ByteRow.Narrow(row, (sbyte*)Elements(place, which), Dim);
+    }
+
+    private byte* Block(int place) => (byte*)Memory + (long)(place / BlockRows) * (ScalesBytes + BlockRows * 2 * ElementsBytes);
+
+    private Half* Scale(int place, int which) => (Half*)Block(place) + 2 * (place % BlockRows) + which;
+
+    private byte* Elements(int place, int which) => Block(place) + ScalesBytes + (2 * (place % BlockRows) + which) * ElementsBytes;
 }
