@@ -6,7 +6,7 @@ namespace Retrieval.Index;
 /// <summary>Second level of a <see cref="Cascade"/>: weights of the rows of the opened lists from their codes.</summary>
 internal sealed unsafe class CodeLevel
 {
-    private float[] _weights = [], _scores = [], _sums = [], _offset = [], _scale = [], _moved = [], _total = [];
+    private float[] _weights = [], _scores = [], _sums = [], _offset = [], _scale = [], _moved = [], _total = [], _largest = [];
     private byte[] _tables = [];
     private IvfPqIndex _index = null!;
     private ListLevel _lists = null!;
@@ -30,6 +30,7 @@ internal sealed unsafe class CodeLevel
         Scratch.Grow(ref _offset, group);
         Scratch.Grow(ref _scale, group);
         Scratch.Grow(ref _moved, group);
+        Scratch.Grow(ref _largest, group * opened.Parts);
         fixed (float* x = lists.Queries, offset = _offset, scale = _scale)
         fixed (byte* tables = _tables)
             CodeTables.Build(query.Codec, x, group, MathF.Log(Math.Max(opened.Stride, 1)), tables, offset, scale);
@@ -60,14 +61,23 @@ internal sealed unsafe class CodeLevel
                 byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * blockBytes;
                 CodeScan.Logits(codes, cursor.Rows, subspaces, tables, group, shift, scale, weights + _opened.Starts[i], stride);
             }
+            int first = _opened.Starts[begin], rows = _opened.Starts[end] - first;
+            for (int g = 0; g < group; g++)
+                _largest[part * group + g] = CodeWeights.Largest(weights + (long)g * stride + first, rows);
         }
     }
 
     /// <summary>Makes sure that the weights will be floats.</summary>
     public void Recentre(float[] total)
     {
-        for (int g = 0; g < _lists.Group; g++)
-            _moved[g] = _opened.Stride == 0 ? 0 : Promises.Recentre(_weights.AsSpan(g * _opened.Stride, _opened.Stride), ref total[g]);
+        int group = _lists.Group, stride = _opened.Stride;
+        for (int g = 0; g < group; g++)
+        {
+            float largest = float.NegativeInfinity;
+            for (int part = 0; part < _opened.Parts; part++)
+                largest = MathF.Max(largest, _largest[part * group + g]);
+            _moved[g] = Promises.Recentre(_weights.AsSpan(g * stride, stride), largest, ref total[g]);
+        }
     }
 
     /// <summary>Logits of one part become weights.</summary>

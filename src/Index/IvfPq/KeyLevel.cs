@@ -118,37 +118,42 @@ internal sealed unsafe class KeyLevel
     private void Replace(int g, Span<float> exact, ref float total)
     {
         TensorPrimitives.Subtract(exact, total, exact);
-        float moved = Promises.Recentre(exact, ref total), promised = 0, found;
-        fixed (float* logits = exact)
-            found = VectorExp.Shares(logits, exact.Length, 0);
         Span<float> weights = _codes.Weights.AsSpan(g * _opened.Stride, _opened.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
-        Span<float> scores = _codes.Scores;
         ReadOnlySpan<ChosenRow> rows = _rows.AsSpan(0, exact.Length);
-        foreach (ChosenRow row in rows)
-            promised += weights[row.At];
-        float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
-        Promises.Scale(weights, factor);
-        Promises.Scale(mass, factor);
-        for (int i = 0; i < rows.Length; i++)
+        fixed (float* logits = exact, weight = weights, score = _codes.Scores)
         {
-            int at = rows[i].At;
-            scores[at] = g == 0 ? exact[i] : scores[at] + exact[i];
-            weights[at] = exact[i];
+            float moved = Promises.Recentre(exact, CodeWeights.Largest(logits, exact.Length), ref total), promised = 0, found;
+            found = VectorExp.Shares(logits, exact.Length, 0);
+            foreach (ChosenRow row in rows)
+                promised += weight[row.At];
+            float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
+            Promises.Scale(weights, factor);
+            Promises.Scale(mass, factor);
+            for (int i = 0; i < rows.Length; i++)
+            {
+                int at = rows[i].At;
+                score[at] = g == 0 ? logits[i] : score[at] + logits[i];
+                weight[at] = logits[i];
+            }
         }
     }
 
     /// <summary>Masses of the lists of chosen rows, summed anew: a code that misled badly would leave its rounding error if it were subtracted.</summary>
     private void SumLists()
     {
-        for (int i = 0, last = -1; i < Count; i++)
+        ReadOnlySpan<int> starts = _opened.Starts, numbers = _opened.Numbers;
+        fixed (float* weights = _codes.Weights, mass = _lists.Mass)
         {
-            int list = _rows[i].Opened;
-            if (list == last)
-                continue;
-            last = list;
-            int start = _opened.Starts[list], count = _opened.Starts[list + 1] - start;
-            for (int g = 0; g < _query.Group; g++)
-                _lists.Mass[g * _lists.Count + _opened.Numbers[list]] = TensorPrimitives.Sum<float>(_codes.Weights.AsSpan(g * _opened.Stride + start, count));
+            for (int i = 0, last = -1; i < Count; i++)
+            {
+                int list = _rows[i].Opened;
+                if (list == last)
+                    continue;
+                last = list;
+                int start = starts[list], count = starts[list + 1] - start;
+                for (int g = 0; g < _query.Group; g++)
+                    mass[g * _lists.Count + numbers[list]] = CodeWeights.Sum(weights + g * _opened.Stride + start, count);
+            }
         }
     }
 }

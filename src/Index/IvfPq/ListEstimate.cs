@@ -110,37 +110,30 @@ internal sealed unsafe class ListEstimate
     /// <summary>Weights of the chosen rows, with what each speaks for of the unread mass of its list; both leave the list's mass.</summary>
     private void TakeOut(ChosenRows chosen)
     {
-        Span<float> mass = _lists.Mass;
         int stride = Stride;
-        float* factor = stackalloc float[_group];
-        var cursor = new SegmentCursor(_query.Index);
-        for (int first = 0, end; first < chosen.Count; first = end)
+        fixed (float* mass = _lists.Mass, sizes = _query.Index.ListSizes)
         {
-            int list = chosen.List(first);
-            for (end = first + 1; end < chosen.Count && chosen.List(end) == list;)
-                end++;
-            cursor.MoveTo(list);
-            bool all = end - first == cursor.Rows;
-            float share = (end - first) / (end - first + Prior);
-            for (int g = 0; g < _group; g++)
+            for (int first = 0, end; first < chosen.Count; first = end)
             {
-                float read = 0;
-                for (int i = first; i < end; i++)
-                    read += chosen.Weight(g, i);
-                ref float rest = ref mass[g * _lists.Count + list];
-                rest = all ? 0 : MathF.Max(rest - read, 0);
-                float lent = read > 0 ? share * rest : 0;
-                // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
-                factor[g] = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
-                rest -= lent;
-            }
-            for (int i = first; i < end; i++)
-            {
-                _rows[i] = chosen[i];
+                int opened = chosen[first].Opened, list = chosen.List(first);
+                for (end = first; end < chosen.Count && chosen[end].Opened == opened; end++)
+                    _rows[end] = chosen[end];
+                bool all = end - first == (int)sizes[list];
+                float share = (end - first) / (end - first + Prior);
                 for (int g = 0; g < _group; g++)
                 {
-                    float weight = chosen.Weight(g, i);
-                    _sum[g] += _weights[g * stride + i] = weight + weight * factor[g];
+                    Span<float> weights = _weights.AsSpan(g * stride + first, end - first);
+                    float read = 0;
+                    for (int i = 0; i < weights.Length; i++)
+                        read += weights[i] = chosen.Weight(g, first + i);
+                    float rest = all ? 0 : MathF.Max(mass[g * _lists.Count + list] - read, 0), lent = read > 0 ? share * rest : 0;
+                    // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
+                    float factor = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
+                    mass[g * _lists.Count + list] = rest - lent;
+                    float sum = 0;
+                    for (int i = 0; i < weights.Length; i++)
+                        sum += weights[i] += weights[i] * factor;
+                    _sum[g] += sum;
                 }
             }
         }

@@ -9,7 +9,7 @@ internal sealed unsafe class ListLevel
     // Nats between the largest and the least mass of lists; beyond it shares underflow.
     private const float WidestRange = 80;
 
-    private float[] _queries = [], _energies = [], _logits = [], _mass = [], _scores = [], _variances = [], _tempered = [];
+    private float[] _queries = [], _energies = [], _logits = [], _mass = [], _scores = [], _variances = [], _tempered = [], _extremes = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
 
@@ -45,6 +45,7 @@ internal sealed unsafe class ListLevel
         Scratch.Grow(ref _logits, Group * Count);
         Scratch.Grow(ref _mass, Group * Count);
         Scratch.Grow(ref _scores, Count);
+        Scratch.Grow(ref _extremes, Parts * Group * 2);
         if (_withVariances)
             Scratch.Grow(ref _variances, Group * Count);
         fixed (float* x = _queries, energies = _energies)
@@ -60,14 +61,17 @@ internal sealed unsafe class ListLevel
         float* scratch = stackalloc float[Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands)];
         ReadOnlySpan<IvfPqSegment> segments = _index.SegmentSpan;
         (int begin, int end) = SegmentParts.Of(_index, part);
-        fixed (float* x = _queries, energies = _energies, logits = _logits, mass = _mass, variances = _variances)
+        fixed (float* x = _queries, energies = _energies, logits = _logits, mass = _mass, variances = _variances, allExtremes = _extremes)
         {
+            float* extremes = allExtremes + part * Group * 2;
+            for (int g = 0; g < Group; g++)
+                (extremes[2 * g], extremes[2 * g + 1]) = (float.PositiveInfinity, float.NegativeInfinity);
             for (int s = begin; s < end; s++)
             {
                 if (s + 1 < segments.Length)
                     segments[s + 1].PrefetchLists();
                 int first = _index.FirstLists[s];
-                ListScores.Compute(segments[s], x, energies, Group, scratch, logits + first, mass + first, _withVariances ? variances + first : null, Count);
+                ListScores.Compute(segments[s], x, energies, Group, scratch, logits + first, mass + first, _withVariances ? variances + first : null, Count, extremes);
             }
         }
     }
@@ -81,10 +85,11 @@ internal sealed unsafe class ListLevel
         for (int g = 0; g < Group; g++)
         {
             Span<float> mass = _mass.AsSpan(g * Count, Count);
-            float largest = TensorPrimitives.Max<float>(mass), max = MathF.Max(largest, resident[g]), sum;
-            bool sharp = largest - Least(mass) > WidestRange;
+            (float least, float largest) = Extremes(g);
+            float max = MathF.Max(largest, resident[g]), sum;
+            bool sharp = largest - least > WidestRange;
             if (sharp)
-                AddTempered(mass, largest, first: g == 0);
+                AddTempered(mass, least, largest, first: g == 0);
             fixed (float* shares = mass)
                 sum = VectorExp.Shares(shares, Count, max) + MathF.Exp(resident[g] - max);
             TensorPrimitives.Multiply(mass, 1 / sum, mass);
@@ -98,24 +103,24 @@ internal sealed unsafe class ListLevel
         }
     }
 
-    private float Least(ReadOnlySpan<float> mass)
+    private (float Least, float Largest) Extremes(int g)
     {
-        float least = float.PositiveInfinity;
-        foreach (IvfPqSegment segment in _index.SegmentSpan)
+        (float least, float largest) = (float.PositiveInfinity, float.NegativeInfinity);
+        for (int part = 0; part < Parts; part++)
         {
-            least = MathF.Min(least, TensorPrimitives.Min(mass[..segment.Lists]));
-            mass = mass[segment.PaddedLists..];
+            least = MathF.Min(least, _extremes[2 * (part * Group + g)]);
+            largest = MathF.Max(largest, _extremes[2 * (part * Group + g) + 1]);
         }
-        return least;
+        return (least, largest);
     }
 
     /// <summary>Scores of a head so sharp that most shares would be 0: the same order, in a range that floats can tell apart.</summary>
-    private void AddTempered(ReadOnlySpan<float> mass, float largest, bool first)
+    private void AddTempered(ReadOnlySpan<float> mass, float least, float largest, bool first)
     {
         Scratch.Grow(ref _tempered, Count);
         Span<float> tempered = _tempered.AsSpan(0, Count);
         TensorPrimitives.Subtract(mass, largest, tempered);
-        TensorPrimitives.Multiply(tempered, WidestRange / (largest - Least(mass)), tempered);
+        TensorPrimitives.Multiply(tempered, WidestRange / (largest - least), tempered);
         fixed (float* shares = tempered)
             VectorExp.Shares(shares, Count, 0);
         if (first)

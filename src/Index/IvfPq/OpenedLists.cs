@@ -33,12 +33,10 @@ internal sealed unsafe class OpenedLists
         fixed (int* numbers = _numbers)
             Count = ScoreThreshold.Collect(scores, lists.Count, ErrorTarget.Threshold(scores, sizes, lists.Count, most, rest), numbers);
         Stride = 0;
-        var cursor = new SegmentCursor(index);
         for (int i = 0; i < Count; i++)
         {
-            cursor.MoveTo(_numbers[i]);
             _starts[i] = Stride;
-            Stride += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
+            Stride += ((int)index.ListSizes[_numbers[i]] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
         }
         _starts[Count] = Stride;
     }

@@ -15,10 +15,11 @@ internal static class Promises
     private const float Doubt = 20;
 
     /// <summary>Moves logits, and the total that they are relative to, where their exponentials are floats.</summary>
+    /// <param name="largest">Of the logits.</param>
     /// <returns>How far.</returns>
-    public static float Recentre(Span<float> logits, ref float total)
+    public static float Recentre(Span<float> logits, float largest, ref float total)
     {
-        float largest = TensorPrimitives.Max<float>(logits), by = largest > Highest ? largest - Highest : largest < -Highest ? largest : 0;
+        float by = largest > Highest ? largest - Highest : largest < -Highest ? largest : 0;
         if (by == 0 || !float.IsFinite(by))
             return 0;
         TensorPrimitives.Subtract(logits, by, logits);
