@@ -1,14 +1,14 @@
 namespace Retrieval.Index;
 
 /// <summary>A row whose key, or value, is read.</summary>
-/// <param name="At">Where its weights stand in the scratch memory of a <see cref="Cascade"/>.</param>
+/// <param name="At">Where its code's weights stand in the scratch memory of a <see cref="Cascade"/>.</param>
 /// <param name="Opened">Which of the opened lists it belongs to.</param>
 /// <param name="Segment">Which segment.</param>
 /// <param name="Place">Which place of the segment.</param>
 internal readonly record struct ChosenRow(int At, int Opened, int Segment, int Place);
 
 /// <summary>The rows whose values are read, ascending, with their weights.</summary>
-/// <param name="weights">[group, stride]</param>
+/// <param name="weights">[group, stride], exact, row by row.</param>
 internal readonly ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedNumbers, float[] weights, int stride)
 {
     private readonly ReadOnlySpan<ChosenRow> _rows = rows;
@@ -21,5 +21,6 @@ internal readonly ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySp
     /// <summary>Number of a row's list, as in <see cref="SegmentCursor"/>.</summary>
     public int List(int i) => _openedNumbers[_rows[i].Opened];
 
-    public float Weight(int g, int i) => weights[g * stride + _rows[i].At];
+    /// <summary>Weights of rows [first, first + count).</summary>
+    public ReadOnlySpan<float> Weights(int g, int first, int count) => weights.AsSpan(g * stride + first, count);
 }

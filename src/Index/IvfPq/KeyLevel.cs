@@ -8,7 +8,9 @@ internal sealed unsafe class KeyLevel
 {
     private const int RowsOfPart = 128;
 
-    private float[] _logits = [], _scores = [];
+    // Exact: [group, stride], first logits, then weights.
+    private float[] _weights = [], _scores = [];
+    private int _stride;
     private int[] _at = [];
     private ChosenRow[] _rows = [];
     private CascadeQuery _query;
@@ -21,10 +23,7 @@ internal sealed unsafe class KeyLevel
 
     public int Parts => RowParts.Count(Count, RowsOfPart);
 
-    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Numbers, _codes.Weights, _opened.Stride);
-
-    // Whole tiles: a tile's logits may end beyond the last row.
-    private int Stride => (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
+    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Numbers, _weights, _stride);
 
     /// <summary>Chooses the rows of largest score.</summary>
     /// <param name="rest">Sum of the scores that may stay unread; null: only the budget counts.</param>
@@ -37,7 +36,10 @@ internal sealed unsafe class KeyLevel
         fixed (float* scores = codes.Scores)
         fixed (int* at = _at)
             Count = ScoreThreshold.Collect(scores, opened.Stride, ErrorTarget.Threshold(scores, null, opened.Stride, most, rest), at);
-        Scratch.Grow(ref _logits, query.Group * Stride);
+        // Whole tiles: a tile's logits may end beyond the last row.
+        _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
+        Scratch.Grow(ref _weights, query.Group * _stride);
+        Scratch.Grow(ref _scores, Count);
         var cursor = new SegmentCursor(query.Index);
         for (int i = 0, list = -1, end = 0, first = 0; i < Count; i++)
         {
@@ -58,7 +60,7 @@ internal sealed unsafe class KeyLevel
         (int begin, int end) = RowParts.Of(Count, RowsOfPart, part);
         float* tile = stackalloc float[PackedRows.TileRows * dim];
         Prefetch(begin);
-        fixed (float* logits = _logits)
+        fixed (float* logits = _weights)
         {
             for (int first = begin; first < end; first += PackedRows.TileRows)
             {
@@ -69,7 +71,7 @@ internal sealed unsafe class KeyLevel
                     ChosenRow row = _rows[first + i];
                     _query.Rows[row.Segment].ReadKey(row.Place, tile + i * dim);
                 }
-                TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, logits + first, Stride);
+                TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, logits + first, _stride);
             }
         }
     }
@@ -77,32 +79,39 @@ internal sealed unsafe class KeyLevel
     /// <summary>Exact weights replace those of the codes, also in the lists' masses.</summary>
     public void ReplaceWeights(float[] total)
     {
+        Span<float> scores = _scores.AsSpan(0, Count);
+        scores.Clear();
         for (int g = 0; g < _query.Group && Count > 0; g++)
-            Replace(g, _logits.AsSpan(g * Stride, Count), ref total[g]);
+        {
+            Span<float> exact = _weights.AsSpan(g * _stride, Count);
+            Replace(g, exact, ref total[g]);
+            TensorPrimitives.Add(scores, exact, scores);
+        }
         SumLists();
     }
 
     /// <summary>Scores of the rows become what each adds to the expected squared error while its value is not read.</summary>
     public void Aim(ErrorTarget error)
     {
-        foreach (ChosenRow row in _rows.AsSpan(0, Count))
-            _codes.Scores[row.At] = error.ScoreKey(_query.Codec, _codes.Weights, _opened.Stride, row.At);
+        for (int i = 0; i < Count; i++)
+            _scores[i] = error.ScoreKey(_query.Codec, _weights, _stride, i);
     }
 
     /// <summary>Keeps the rows whose values are worth reading.</summary>
     public void Keep(int most, double? rest)
     {
-        Scratch.Grow(ref _scores, Count);
-        for (int i = 0; i < Count; i++)
-            _scores[i] = _codes.Scores[_rows[i].At];
-        float threshold;
-        fixed (float* scores = _scores)
-            threshold = ErrorTarget.Threshold(scores, null, Count, most, rest);
         int kept = 0;
-        for (int i = 0; i < Count; i++)
+        fixed (float* scores = _scores, weights = _weights)
         {
-            if (_scores[i] >= threshold)
-                _rows[kept++] = _rows[i];
+            float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest);
+            for (int i = 0; i < Count; i++)
+            {
+                // Moved in any case: whether it stays is a coin's toss, which a branch would guess wrongly.
+                _rows[kept] = _rows[i];
+                for (int g = 0; g < _query.Group; g++)
+                    weights[g * _stride + kept] = weights[g * _stride + i];
+                kept += scores[i] >= threshold ? 1 : 0;
+            }
         }
         Count = kept;
     }
@@ -120,21 +129,27 @@ internal sealed unsafe class KeyLevel
         TensorPrimitives.Subtract(exact, total, exact);
         Span<float> weights = _codes.Weights.AsSpan(g * _opened.Stride, _opened.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
         ReadOnlySpan<ChosenRow> rows = _rows.AsSpan(0, exact.Length);
-        fixed (float* logits = exact, weight = weights, score = _codes.Scores)
+        fixed (float* logits = exact, weight = weights)
         {
-            float moved = Promises.Recentre(exact, CodeWeights.Largest(logits, exact.Length), ref total), promised = 0, found;
-            found = VectorExp.Shares(logits, exact.Length, 0);
-            foreach (ChosenRow row in rows)
-                promised += weight[row.At];
+            float moved = Promises.Recentre(exact, CodeWeights.Largest(logits, exact.Length), ref total), found = VectorExp.Shares(logits, exact.Length, 0);
+            // Four sums, so that additions do not wait for one another.
+            float promised = 0, second = 0, third = 0, fourth = 0;
+            int i = 0;
+            for (; i <= rows.Length - 4; i += 4)
+            {
+                promised += weight[rows[i].At];
+                second += weight[rows[i + 1].At];
+                third += weight[rows[i + 2].At];
+                fourth += weight[rows[i + 3].At];
+            }
+            for (; i < rows.Length; i++)
+                promised += weight[rows[i].At];
+            promised += second + third + fourth;
             float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
             Promises.Scale(weights, factor);
             Promises.Scale(mass, factor);
-            for (int i = 0; i < rows.Length; i++)
-            {
-                int at = rows[i].At;
-                score[at] = g == 0 ? logits[i] : score[at] + logits[i];
-                weight[at] = logits[i];
-            }
+            for (i = 0; i < rows.Length; i++)
+                weight[rows[i].At] = logits[i];
         }
     }
 

@@ -124,15 +124,16 @@ internal sealed unsafe class ListEstimate
                 {
                     Span<float> weights = _weights.AsSpan(g * stride + first, end - first);
                     float read = 0;
-                    for (int i = 0; i < weights.Length; i++)
-                        read += weights[i] = chosen.Weight(g, first + i);
+                    ReadOnlySpan<float> exact = chosen.Weights(g, first, weights.Length);
+                    foreach (float weight in exact)
+                        read += weight;
                     float rest = all ? 0 : MathF.Max(mass[g * _lists.Count + list] - read, 0), lent = read > 0 ? share * rest : 0;
                     // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
                     float factor = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
                     mass[g * _lists.Count + list] = rest - lent;
                     float sum = 0;
                     for (int i = 0; i < weights.Length; i++)
-                        sum += weights[i] += weights[i] * factor;
+                        sum += weights[i] = exact[i] + exact[i] * factor;
                     _sum[g] += sum;
                 }
             }
