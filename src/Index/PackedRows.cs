@@ -32,23 +32,25 @@ public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halve
         return count == 0 ? 0 : (nint)rows.Elements(count - 1, 1) + rows.ElementsBytes;
     }
 
-    /// <summary>Asks the memory for one key, which will be read soon.</summary>
-    internal void PrefetchKey(int place) => Prefetch(place, 0);
-
-    /// <summary>Asks the memory for one value.</summary>
-    internal void PrefetchValue(int place) => Prefetch(place, 1);
+    /// <summary>Where a row lies.</summary>
+    public PackedRow this[int place] => new((nint)Elements(place, 0), Halves ? 0 : (nint)Scale(place, 0));
 
     /// <summary>Widens one key.</summary>
-    public void ReadKey(int place, float* destination) => Read(place, 0, destination);
+    public void ReadKey(int place, float* destination) => this[place].ReadKey(Dim, destination);
 
     /// <summary>Widens one value.</summary>
-    public void ReadValue(int place, float* destination) => Read(place, 1, destination);
+    public void ReadValue(int place, float* destination) => this[place].ReadValue(Dim, destination);
 
     /// <summary>Widens rows that follow one another, [count, Dim].</summary>
     public void Read(bool keys, int first, int count, float* destination)
     {
-        for (int i = 0; i < count; i++)
-            Read(first + i, keys ? 0 : 1, destination + (long)i * Dim);
+        for (int i = 0; i < count; i++, destination += Dim)
+        {
+            if (keys)
+                ReadKey(first + i, destination);
+            else
+                ReadValue(first + i, destination);
+        }
     }
 
     /// <summary>Rounds one row to its place.</summary>
@@ -56,25 +58,6 @@ public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halve
     {
         Write(place, 0, key);
         Write(place, 1, value);
-    }
-
-    private void Prefetch(int place, int which)
-    {
-        if (!Sse.IsSupported)
-            return;
-        byte* row = Elements(place, which);
-        for (int at = 0; at < ElementsBytes; at += 64)
-            Sse.Prefetch0(row + at);
-        if (!Halves)
-            Sse.Prefetch0(Scale(place, which));
-    }
-
-    private void Read(int place, int which, float* destination)
-    {
-        if (Halves)
-            HalfRow.Widen((ushort*)Elements(place, which), destination, Dim);
-        else
-            ByteRow.Widen((sbyte*)Elements(place, which), (float)*Scale(place, which), destination, Dim);
     }
 
     private void Write(int place, int which, float* row)
@@ -90,4 +73,45 @@ public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halve
     private Half* Scale(int place, int which) => (Half*)Block(place) + 2 * (place % BlockRows) + which;
 
     private byte* Elements(int place, int which) => Block(place) + ScalesBytes + (2 * (place % BlockRows) + which) * ElementsBytes;
+}
+
+/// <summary>One row of <see cref="PackedRows"/>.</summary>
+/// <param name="Elements">The key, and behind it the value.</param>
+/// <param name="Scales">Of key and value, halves; null if the elements are halves.</param>
+public readonly unsafe record struct PackedRow(nint Elements, nint Scales)
+{
+    /// <summary>Asks the memory for the key, which will be read soon.</summary>
+    internal void PrefetchKey(int dim)
+    {
+        Prefetch(Elements, dim);
+        if (Scales != 0)
+            Prefetch(Scales, 1);
+    }
+
+    /// <summary>Asks the memory for the value; its scale has come with the key's.</summary>
+    internal void PrefetchValue(int dim) => Prefetch(Value(dim), dim);
+
+    /// <summary>Widens the key.</summary>
+    public void ReadKey(int dim, float* destination) => Read(Elements, 0, dim, destination);
+
+    /// <summary>Widens the value.</summary>
+    public void ReadValue(int dim, float* destination) => Read(Value(dim), 1, dim, destination);
+
+    private nint Value(int dim) => Elements + (Scales == 0 ? 2 * dim : dim);
+
+    private void Prefetch(nint first, int dim)
+    {
+        if (!Sse.IsSupported)
+            return;
+        for (nint at = first, end = first + (Scales == 0 ? 2 * dim : dim); at < end; at += 64)
+            Sse.Prefetch0((byte*)at);
+    }
+
+    private void Read(nint elements, int which, int dim, float* destination)
+    {
+        if (Scales == 0)
+            HalfRow.Widen((ushort*)elements, destination, dim);
+        else
+            ByteRow.Widen((sbyte*)elements, (float)((Half*)Scales)[which], destination, dim);
+    }
 }

@@ -3,9 +3,8 @@ namespace Retrieval.Index;
 /// <summary>A row whose key, or value, is read.</summary>
 /// <param name="At">Where its code's weights stand in the scratch memory of a <see cref="Cascade"/>.</param>
 /// <param name="Opened">Which of the opened lists it belongs to.</param>
-/// <param name="Segment">Which segment.</param>
-/// <param name="Place">Which place of the segment.</param>
-internal readonly record struct ChosenRow(int At, int Opened, int Segment, int Place);
+/// <param name="Row">Where key and value lie.</param>
+internal readonly record struct ChosenRow(int At, int Opened, PackedRow Row);
 
 /// <summary>The rows whose values are read, ascending, with their weights.</summary>
 /// <param name="weights">[group, stride], exact, row by row.</param>

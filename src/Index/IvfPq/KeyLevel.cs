@@ -6,7 +6,7 @@ namespace Retrieval.Index;
 /// <summary>Third level of a <see cref="Cascade"/>: exact weights of the rows whose codes promise most.</summary>
 internal sealed unsafe class KeyLevel
 {
-    private const int RowsOfPart = 128;
+    private const int RowsOfPart = 192;
 
     // Exact: [group, stride], first logits, then weights.
     private float[] _weights = [], _scores = [];
@@ -32,7 +32,7 @@ internal sealed unsafe class KeyLevel
         (_query, _lists, _opened, _codes) = (query, lists, opened, codes);
         int most = Math.Min(query.Budget.Keys, opened.Stride);
         Scratch.Grow(ref _rows, most);
-        Scratch.Grow(ref _at, most);
+        Scratch.Grow(ref _at, opened.Stride);
         fixed (float* scores = codes.Scores)
         fixed (int* at = _at)
             Count = ScoreThreshold.Collect(scores, opened.Stride, ErrorTarget.Threshold(scores, null, opened.Stride, most, rest), at);
@@ -41,6 +41,7 @@ internal sealed unsafe class KeyLevel
         Scratch.Grow(ref _weights, query.Group * _stride);
         Scratch.Grow(ref _scores, Count);
         var cursor = new SegmentCursor(query.Index);
+        PackedRows packed = default;
         for (int i = 0, list = -1, end = 0, first = 0; i < Count; i++)
         {
             while (_at[i] >= end)
@@ -48,8 +49,9 @@ internal sealed unsafe class KeyLevel
                 end = opened.Starts[++list + 1];
                 cursor.MoveTo(opened.Numbers[list]);
                 first = cursor.FirstPlace - opened.Starts[list];
+                packed = query.Rows[cursor.Index];
             }
-            _rows[i] = new ChosenRow(_at[i], list, cursor.Index, first + _at[i]);
+            _rows[i] = new ChosenRow(_at[i], list, packed[first + _at[i]]);
         }
     }
 
@@ -67,10 +69,7 @@ internal sealed unsafe class KeyLevel
                 Prefetch(first + PackedRows.TileRows);
                 int some = Math.Min(PackedRows.TileRows, end - first);
                 for (int i = 0; i < some; i++)
-                {
-                    ChosenRow row = _rows[first + i];
-                    _query.Rows[row.Segment].ReadKey(row.Place, tile + i * dim);
-                }
+                    _rows[first + i].Row.ReadKey(dim, tile + i * dim);
                 TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, logits + first, _stride);
             }
         }
@@ -120,7 +119,7 @@ internal sealed unsafe class KeyLevel
     private void Prefetch(int first)
     {
         for (int i = first, end = Math.Min(first + PackedRows.TileRows, Count); i < end; i++)
-            _query.Rows[_rows[i].Segment].PrefetchKey(_rows[i].Place);
+            _rows[i].Row.PrefetchKey(_query.Codec.Dim);
     }
 
     /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>

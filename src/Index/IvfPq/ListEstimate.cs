@@ -21,7 +21,7 @@ internal sealed unsafe class ListEstimate
     // A list whose mass is a millionth of the attention cannot move the output by a rounding error of its rows.
     private const float Negligible = 1e-6f;
 
-    private const int RowsOfPart = 128;
+    private const int RowsOfPart = 192;
 
     private float[] _shift = [], _sum = [], _tilt = [], _weights = [], _listMass = [], _partOutputs = [], _partSums = [];
     private int[] _wanted = [], _partMeans = [];
@@ -152,10 +152,7 @@ internal sealed unsafe class ListEstimate
                 Prefetch(first + PackedRows.TileRows);
                 int some = Math.Min(PackedRows.TileRows, end - first);
                 for (int i = 0; i < some; i++)
-                {
-                    ChosenRow row = _rows[first + i];
-                    _query.Rows[row.Segment].ReadValue(row.Place, tile + i * _dim);
-                }
+                    _rows[first + i].Row.ReadValue(_dim, tile + i * _dim);
                 TileWeightedSum.Accumulate(tile, some, _dim, weights + first, Stride, _group, output);
             }
         }
@@ -195,6 +192,6 @@ internal sealed unsafe class ListEstimate
     private void Prefetch(int first)
     {
         for (int i = first, end = Math.Min(first + PackedRows.TileRows, _count); i < end; i++)
-            _query.Rows[_rows[i].Segment].PrefetchValue(_rows[i].Place);
+            _rows[i].Row.PrefetchValue(_dim);
     }
 }

@@ -59,9 +59,16 @@ public static unsafe class CodeWeights
         int i = 0;
         if (Vector256.IsHardwareAccelerated)
         {
-            Vector512<float> all = Vector512.Create(largest);
+            // Two, so that comparisons do not wait for one another.
+            Vector512<float> all = Vector512.Create(largest), second = all;
+            for (; i <= count - 32; i += 32)
+            {
+                all = Vector512.Max(all, Vector512.Load(logits + i));
+                second = Vector512.Max(second, Vector512.Load(logits + i + 16));
+            }
             for (; i <= count - 16; i += 16)
                 all = Vector512.Max(all, Vector512.Load(logits + i));
+            all = Vector512.Max(all, second);
             for (int lane = 0; lane < 16; lane++)
                 largest = MathF.Max(largest, all[lane]);
         }
