@@ -27,13 +27,3 @@ internal static class SegmentParts
 
     public static (int Begin, int End) Of(IvfPqIndex index, int part) => RowParts.Of(index.SegmentSpan.Length, Segments, part);
 }
-
-internal static class Scratch
-{
-    /// <summary>Makes room; what was there may be lost.</summary>
-    public static void Grow<T>(ref T[] array, int length)
-    {
-        if (array.Length < length)
-            array = new T[length + length / 4];
-    }
-}
