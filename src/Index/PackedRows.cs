@@ -5,64 +5,113 @@ namespace Retrieval.Index;
 
 /// <summary>
 /// Keys and values of one KV head as they lie in memory, in the order of an index's segment: bytes with a 16-bit scale a row, or
-/// halves.
+/// halves. A value follows its key, and scales stand before the sixteen rows that they belong to: what a random read costs is the
+/// page more than the line, and all that is read of a list lies in two or three pages.
 /// </summary>
-/// <param name="Keys">[count, dim], signed bytes or halves.</param>
-/// <param name="KeyScales">[count], halves; null if rows are halves.</param>
-/// <param name="Values">Like <paramref name="Keys"/>.</param>
-/// <param name="ValueScales">Like <paramref name="KeyScales"/>.</param>
-public readonly unsafe record struct PackedRows(nint Keys, nint KeyScales, nint Values, nint ValueScales, int Dim)
+/// <param name="Memory">Blocks of 16 rows: the scales as halves, [16, key and value], then the rows, [16, key and value, dim].</param>
+/// <param name="Halves">Rows are halves and have no scales; otherwise signed bytes.</param>
+public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halves)
 {
     /// <summary>Rows that are widened together: 8 KB at 64 elements, a quarter of a first-level cache that two threads may share.</summary>
     internal const int TileRows = 32;
 
+    // Their scales fill a cache line.
+    private const int BlockRows = 16;
+
     /// <summary>Bytes of a key, and of a value.</summary>
-    public int RowBytes => KeyScales == 0 ? 2 * Dim : Dim + sizeof(ushort);
+    public int RowBytes => Halves ? 2 * Dim : Dim + sizeof(ushort);
 
-    /// <summary>Asks the memory for one key, which will be read soon.</summary>
-    internal void PrefetchKey(int place) => Prefetch(Keys, KeyScales, place);
+    private int ElementsBytes => Halves ? 2 * Dim : Dim;
 
-    /// <summary>Asks the memory for one value.</summary>
-    internal void PrefetchValue(int place) => Prefetch(Values, ValueScales, place);
+    private int ScalesBytes => Halves ? 0 : BlockRows * 2 * sizeof(ushort);
+
+    /// <summary>Bytes that so many rows take.</summary>
+    public static long Bytes(int count, int dim, bool halves)
+    {
+        var rows = new PackedRows(0, dim, halves);
+        return count == 0 ? 0 : (nint)rows.Elements(count - 1, 1) + rows.ElementsBytes;
+    }
+
+    /// <summary>Where a row lies.</summary>
+    public PackedRow this[int place] => new((nint)Elements(place, 0), Halves ? 0 : (nint)Scale(place, 0));
 
     /// <summary>Widens one key.</summary>
-    public void ReadKey(int place, float* destination) => Read(Keys, KeyScales, place, destination);
+    public void ReadKey(int place, float* destination) => this[place].ReadKey(Dim, destination);
 
     /// <summary>Widens one value.</summary>
-    public void ReadValue(int place, float* destination) => Read(Values, ValueScales, place, destination);
-
-    /// <summary>Widens one value to the elements from <paramref name="destination"/> on.</summary>
-    internal void ReadValue(int place, ref float destination)
-    {
-        fixed (float* target = &destination)
-            ReadValue(place, target);
-    }
+    public void ReadValue(int place, float* destination) => this[place].ReadValue(Dim, destination);
 
     /// <summary>Widens rows that follow one another, [count, Dim].</summary>
     public void Read(bool keys, int first, int count, float* destination)
     {
-        nint rows = keys ? Keys : Values, scales = keys ? KeyScales : ValueScales;
-        for (int i = 0; i < count; i++)
-            Read(rows, scales, first + i, destination + (long)i * Dim);
+        for (int i = 0; i < count; i++, destination += Dim)
+        {
+            if (keys)
+                ReadKey(first + i, destination);
+            else
+                ReadValue(first + i, destination);
+        }
     }
 
-    private void Prefetch(nint rows, nint scales, int place)
+    /// <summary>Rounds one row to its place.</summary>
+    public void Write(int place, float* key, float* value)
+    {
+        Write(place, 0, key);
+        Write(place, 1, value);
+    }
+
+    private void Write(int place, int which, float* row)
+    {
+        if (Halves)
+            HalfRow.Narrow(row, (ushort*)Elements(place, which), Dim);
+        else
+            *Scale(place, which) = (Half)ByteRow.Narrow(row, (sbyte*)Elements(place, which), Dim);
+    }
+
+    private byte* Block(int place) => (byte*)Memory + (long)(place / BlockRows) * (ScalesBytes + BlockRows * 2 * ElementsBytes);
+
+    private Half* Scale(int place, int which) => (Half*)Block(place) + 2 * (place % BlockRows) + which;
+
+    private byte* Elements(int place, int which) => Block(place) + ScalesBytes + (2 * (place % BlockRows) + which) * ElementsBytes;
+}
+
+/// <summary>One row of <see cref="PackedRows"/>.</summary>
+/// <param name="Elements">The key, and behind it the value.</param>
+/// <param name="Scales">Of key and value, halves; null if the elements are halves.</param>
+public readonly unsafe record struct PackedRow(nint Elements, nint Scales)
+{
+    /// <summary>Asks the memory for the key, which will be read soon.</summary>
+    internal void PrefetchKey(int dim)
+    {
+        Prefetch(Elements, dim);
+        if (Scales != 0)
+            Prefetch(Scales, 1);
+    }
+
+    /// <summary>Asks the memory for the value; its scale has come with the key's.</summary>
+    internal void PrefetchValue(int dim) => Prefetch(Value(dim), dim);
+
+    /// <summary>Widens the key.</summary>
+    public void ReadKey(int dim, float* destination) => Read(Elements, 0, dim, destination);
+
+    /// <summary>Widens the value.</summary>
+    public void ReadValue(int dim, float* destination) => Read(Value(dim), 1, dim, destination);
+
+    private nint Value(int dim) => Elements + (Scales == 0 ? 2 * dim : dim);
+
+    private void Prefetch(nint first, int dim)
     {
         if (!Sse.IsSupported)
             return;
-        int bytes = scales == 0 ? 2 * Dim : Dim;
-        byte* row = (byte*)rows + (long)place * bytes;
-        for (int at = 0; at < bytes; at += 64)
-            Sse.Prefetch0(row + at);
-        if (scales != 0)
-            Sse.Prefetch0((byte*)scales + 2L * place);
+        for (nint at = first, end = first + (Scales == 0 ? 2 * dim : dim); at < end; at += 64)
+            Sse.Prefetch0((byte*)at);
     }
 
-    private void Read(nint rows, nint scales, int place, float* destination)
+    private void Read(nint elements, int which, int dim, float* destination)
     {
-        if (scales == 0)
-            HalfRow.Widen((ushort*)rows + (long)place * Dim, destination, Dim);
+        if (Scales == 0)
+            HalfRow.Widen((ushort*)elements, destination, dim);
         else
-            ByteRow.Widen((sbyte*)rows + (long)place * Dim, (float)((Half*)scales)[place], destination, Dim);
+            ByteRow.Widen((sbyte*)elements, (float)((Half*)Scales)[which], destination, dim);
     }
 }

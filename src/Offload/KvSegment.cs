@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Retrieval.Index;
-using Retrieval.Index.Kernels;
 
 namespace Retrieval.Offload;
 
@@ -20,7 +19,7 @@ public sealed unsafe class KvSegment
     private KvSegment(KvLayout layout, int first, ushort[][] orders)
     {
         (_layout, First, Count, _orders) = (layout, first, orders[0].Length, orders);
-        Bytes = 2L * layout.KvHeads * PartBytes;
+        Bytes = layout.KvHeads * HeadBytes;
         _memory = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, Alignment);
         GC.AddMemoryPressure(Bytes);
     }
@@ -34,21 +33,16 @@ public sealed unsafe class KvSegment
     /// <summary>Bytes of the rows.</summary>
     public long Bytes { get; }
 
-    // Rows of a head, then their scales, in whole cache lines.
-    private long PartBytes => ((long)Count * _layout.PackedRowBytes + Alignment - 1) / Alignment * Alignment;
+    // The rows of a head, in whole cache lines.
+    private long HeadBytes => (PackedRows.Bytes(Count, _layout.HeadDim, Halves) + Alignment - 1) / Alignment * Alignment;
+
+    private bool Halves => _layout.Format == RowFormat.F16;
 
     /// <summary>Place → row − First in the order of arrival.</summary>
     public ReadOnlySpan<ushort> Order(int head) => _orders[head];
 
     /// <summary>The rows of a head.</summary>
-    public PackedRows Rows(int head)
-    {
-        byte* keys = Part(2 * head), values = Part(2 * head + 1);
-        long scales = (long)Count * _layout.HeadDim;
-        return _layout.Format == RowFormat.F16
-            ? new PackedRows((nint)keys, 0, (nint)values, 0, _layout.HeadDim)
-            : new PackedRows((nint)keys, (nint)(keys + scales), (nint)values, (nint)(values + scales), _layout.HeadDim);
-    }
+    public PackedRows Rows(int head) => new((nint)(_memory + head * HeadBytes), _layout.HeadDim, Halves);
 
     /// <summary>Packs rows of a store.</summary>
     /// <param name="orders">[kvHeads][count], permutations of 0 … count − 1.</param>
@@ -56,16 +50,15 @@ public sealed unsafe class KvSegment
     {
         var segment = new KvSegment(store.Layout, first, orders);
         int dim = store.Layout.HeadDim, count = segment.Count;
-        float* row = stackalloc float[dim];
+        float* key = stackalloc float[dim], value = stackalloc float[dim];
         for (int head = 0; head < orders.Length; head++)
         {
             PackedRows target = segment.Rows(head);
             for (int place = 0; place < count; place++)
             {
-                store.ReadKeys(layer, head, first + orders[head][place], 1, row);
-                Write(row, target.Keys, target.KeyScales, place, dim);
-                store.ReadValues(layer, head, first + orders[head][place], 1, row);
-                Write(row, target.Values, target.ValueScales, place, dim);
+                store.ReadKeys(layer, head, first + orders[head][place], 1, key);
+                store.ReadValues(layer, head, first + orders[head][place], 1, value);
+                target.Write(place, key, value);
             }
         }
         return segment;
@@ -84,14 +77,4 @@ public sealed unsafe class KvSegment
         NativeMemory.AlignedFree(_memory);
         GC.RemoveMemoryPressure(Bytes);
     }
-
-    private static void Write(float* row, nint rows, nint scales, int place, int dim)
-    {
-        if (scales == 0)
-            HalfRow.Narrow(row, (ushort*)rows + (long)place * dim, dim);
-        else
-            ((Half*)scales)[place] = (Half)ByteRow.Narrow(row, (sbyte*)rows + (long)place * dim, dim);
-    }
-
-    private byte* Part(int part) => _memory + part * PartBytes;
 }

@@ -17,7 +17,7 @@ public sealed unsafe class BlockCascade
 
     private readonly ListPanels _panels = new();
     private readonly TokenSearch _search = new();
-    private readonly Scratch<float> _x = new(), _energies = new(), _logits = new(), _mass = new(), _scores = new(), _total = new(), _shift = new(), _sum = new(), _tilt = new();
+    private readonly PinnedMemory<float> _x = new(), _energies = new(), _logits = new(), _mass = new(), _scores = new(), _extremes = new(), _total = new(), _shift = new(), _sum = new(), _tilt = new();
 
     /// <summary>Attention of the queries of some tokens over the rows of the first segments of an index.</summary>
     /// <param name="rows">The packed rows of each segment.</param>
@@ -34,10 +34,10 @@ public sealed unsafe class BlockCascade
         int stride = _panels.Stride;
         float* x = _x.Grow((long)count * dim), total = _total.Grow(count), sum = _sum.Grow(count), tilt = _tilt.Grow(count);
         float* logits = _logits.Grow((long)count * stride), mass = _mass.Grow((long)count * stride), energies = _energies.Grow((long)count * IvfPqCodec.Bands);
-        float* scores = _scores.Grow(2L * stride), shift = _shift.Grow((long)count * dim);
+        float* scores = _scores.Grow(stride), shift = _shift.Grow((long)count * dim), extremes = _extremes.Grow(2L * count);
         index.Codec.Transform(new ReadOnlySpan<float>(queries, count * dim), x);
         ListScores.Energies(index.Codec, x, count, energies);
-        _panels.Score(x, energies, count, logits, mass);
+        _panels.Score(x, energies, count, logits, mass, extremes);
 
         if (index.Codec.Sharp)
             budget = budget with { Opened = budget.OpenedIfSharp, ListShare = 0 };
@@ -47,7 +47,7 @@ public sealed unsafe class BlockCascade
         {
             int first = token * group;
             long lists = (long)first * stride;
-            Normalise(mass + lists, stride, group, resident + first, total + first, scores);
+            Normalise(mass + lists, stride, group, extremes + 2 * first, resident + first, total + first, scores);
             _search.Run(
                 new TokenQueries(queries + first * dim, x + first * dim, logits + lists, mass + lists, total + first), scores, _panels.Sizes, budget,
                 output + first * dim, sum + first, tilt + first);
@@ -69,11 +69,11 @@ public sealed unsafe class BlockCascade
     }
 
     /// <summary>Masses of one token become shares of each query's whole attention, whose logarithm total receives; a list's score is the sum of its shares.</summary>
-    private static void Normalise(float* mass, int stride, int group, float* resident, float* total, float* scores)
+    private static void Normalise(float* mass, int stride, int group, float* extremes, float* resident, float* total, float* scores)
     {
         for (int g = 0; g < group; g++, mass += stride)
         {
-            (float least, float largest) = Range(mass, stride);
+            float least = extremes[2 * g], largest = extremes[2 * g + 1];
             float max = MathF.Max(largest, resident[g]);
             bool sharp = largest - least > WidestRange;
             if (sharp)
@@ -82,27 +82,6 @@ public sealed unsafe class BlockCascade
             total[g] = max + MathF.Log(sum);
             Share(mass, stride, 1 / sum, sharp ? null : scores, first: g == 0);
         }
-    }
-
-    /// <summary>Least and largest of the masses that are not padding.</summary>
-    private static (float Least, float Largest) Range(float* mass, int stride)
-    {
-        Vector512<float> least = Vector512.Create(float.PositiveInfinity), largest = Vector512.Create(float.NegativeInfinity);
-        for (int i = 0; i < stride; i += 16)
-        {
-            Vector512<float> some = Vector512.Load(mass + i);
-            largest = Vector512.Max(largest, some);
-            least = Vector512.Min(least, Vector512.ConditionalSelect(Vector512.Equals(some, Vector512.Create(float.NegativeInfinity)), Vector512.Create(float.PositiveInfinity), some));
-        }
-        return (Extreme(least, MathF.Min), Extreme(largest, MathF.Max));
-    }
-
-    private static float Extreme(Vector512<float> vector, Func<float, float, float> better)
-    {
-        float found = vector[0];
-        for (int i = 1; i < Vector512<float>.Count; i++)
-            found = better(found, vector[i]);
-        return found;
     }
 
     private static void Share(float* mass, int stride, float scale, float* scores, bool first)

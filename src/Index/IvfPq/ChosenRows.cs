@@ -1,22 +1,25 @@
 namespace Retrieval.Index;
 
-/// <summary>Rows of the opened lists whose values are read, in the scratch memory of a <see cref="Cascade"/>.</summary>
-/// <param name="at">Where each row's weights stand, ascending.</param>
-/// <param name="places">Which place of its segment each has.</param>
-/// <param name="lists">Which opened list each belongs to.</param>
-/// <param name="opened">Numbers of the opened lists.</param>
-/// <param name="weights">[group, stride]</param>
-internal readonly ref struct ChosenRows(ReadOnlySpan<int> at, int[] places, int[] lists, int[] opened, float[] weights, int stride)
-{
-    private readonly ReadOnlySpan<int> _at = at;
+/// <summary>A row whose key, or value, is read.</summary>
+/// <param name="At">Where its code's weights stand in the scratch memory of a <see cref="Cascade"/>.</param>
+/// <param name="Opened">Which of the opened lists it belongs to.</param>
+/// <param name="Row">Where key and value lie.</param>
+internal readonly record struct ChosenRow(int At, int Opened, PackedRow Row);
 
-    public int Count => _at.Length;
+/// <summary>The rows whose values are read, ascending, with their weights.</summary>
+/// <param name="weights">[group, stride], exact, row by row.</param>
+internal readonly ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedNumbers, float[] weights, int stride)
+{
+    private readonly ReadOnlySpan<ChosenRow> _rows = rows;
+    private readonly ReadOnlySpan<int> _openedNumbers = openedNumbers;
+
+    public int Count => _rows.Length;
+
+    public ChosenRow this[int i] => _rows[i];
 
     /// <summary>Number of a row's list, as in <see cref="SegmentCursor"/>.</summary>
-    public int List(int i) => opened[lists[i]];
+    public int List(int i) => _openedNumbers[_rows[i].Opened];
 
-    /// <summary>Which place of its segment.</summary>
-    public int Place(int i) => places[i];
-
-    public float Weight(int g, int i) => weights[g * stride + _at[i]];
+    /// <summary>Weights of rows [first, first + count).</summary>
+    public ReadOnlySpan<float> Weights(int g, int first, int count) => weights.AsSpan(g * stride + first, count);
 }

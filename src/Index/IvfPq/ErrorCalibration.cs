@@ -27,7 +27,7 @@ public sealed unsafe class ErrorCalibration(int dim)
 
     /// <summary>The largest MaxError that keeps to that of a budget; the same if there are no samples.</summary>
     /// <param name="budget">Target, and bounds that a search keeps to even where the target needs more.</param>
-    public float Find(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, CascadeBudget budget)
+    public float Find(Cascade cascade, IvfPqIndex index, PackedRows[] rows, CascadeBudget budget)
     {
         float target = budget.MaxError;
         if (_samples.Count == 0)
@@ -44,7 +44,7 @@ public sealed unsafe class ErrorCalibration(int dim)
         return (float)Math.Exp(low);
     }
 
-    private float ErrorAt(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, CascadeBudget budget)
+    private float ErrorAt(Cascade cascade, IvfPqIndex index, PackedRows[] rows, CascadeBudget budget)
     {
         var errors = new List<float>();
         float[] far = new float[_samples[0].Queries.Length], logSumExp = new float[far.Length / dim], sum = new float[dim];

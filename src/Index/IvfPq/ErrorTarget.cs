@@ -35,6 +35,19 @@ internal sealed unsafe class ErrorTarget
 
     private double Limit => (double)_target * _target * _group;
 
+    /// <summary>The score from which on to read: what leaves no more than <paramref name="rest"/> unread (null: any), but not more than a budget.</summary>
+    /// <param name="weights">What each counts of the budget; null: 1.</param>
+    public static float Threshold(float* scores, float* weights, int count, int budget, double? rest)
+    {
+        if (rest is { } limit)
+        {
+            float threshold = ScoreThreshold.ForRest(scores, count, (float)limit);
+            if (ScoreThreshold.SumFrom(scores, weights, count, threshold) <= budget)
+                return threshold;
+        }
+        return ScoreThreshold.ForBudget(scores, weights, count, budget);
+    }
+
     /// <summary>Learns the size of each head's output from what is attended to anyway and the estimate of the far part from lists alone.</summary>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="far">[group, dim]; overwritten.</param>

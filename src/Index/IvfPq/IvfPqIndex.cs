@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -29,6 +30,12 @@ public sealed class IvfPqIndex
     internal IvfPqCodec Codec { get; }
 
     internal IReadOnlyList<IvfPqSegment> Segments => _segments;
+
+    /// <summary>The same for inner loops; until the index changes.</summary>
+    internal ReadOnlySpan<IvfPqSegment> SegmentSpan => CollectionsMarshal.AsSpan(_segments);
+
+    /// <summary>Number of each segment's first list and, last, that of all lists, padding included.</summary>
+    internal int[] FirstLists { get; private set; } = [0];
 
     /// <summary>Rows of each list of each segment, segments padded as their scores are; 0 in the padding.</summary>
     internal float[] ListSizes { get; private set; } = [];
@@ -126,21 +133,22 @@ public sealed class IvfPqIndex
     {
         var copy = new IvfPqIndex(Codec, Options);
         copy._segments.AddRange(_segments);
-        copy.ListSizes = ListSizes;
+        (copy.ListSizes, copy.FirstLists) = (ListSizes, FirstLists);
         return copy;
     }
 
     private void CountLists()
     {
-        var sizes = new float[_segments.Sum(segment => segment.PaddedLists)];
-        int first = 0;
-        foreach (IvfPqSegment segment in _segments)
+        var firsts = new int[_segments.Count + 1];
+        for (int s = 0; s < _segments.Count; s++)
+            firsts[s + 1] = firsts[s] + _segments[s].PaddedLists;
+        var sizes = new float[firsts[^1]];
+        for (int s = 0; s < _segments.Count; s++)
         {
-            for (int list = 0; list < segment.Lists; list++)
-                sizes[first + list] = segment.ListCount(list);
-            first += segment.PaddedLists;
+            for (int list = 0; list < _segments[s].Lists; list++)
+                sizes[firsts[s] + list] = _segments[s].ListCount(list);
         }
-        ListSizes = sizes;
+        (ListSizes, FirstLists) = (sizes, firsts);
     }
 
     /// <summary>Bounds of segments of equal size, at most as large as the options say.</summary>

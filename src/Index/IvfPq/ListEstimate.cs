@@ -4,8 +4,8 @@ using Retrieval.Index.Kernels;
 namespace Retrieval.Index;
 
 /// <summary>
-/// Last level of the cascade: the weighted sum of values, of which only some are read. Each list's unread mass takes the list's
-/// mean value, corrected twice, because rows that attract a query are not like the others of their list:
+/// Last level of a <see cref="Cascade"/>: the weighted sum of values, of which only some are read. Each list's unread mass takes
+/// the list's mean value, corrected twice, because rows that attract a query are not like the others of their list:
 /// <list type="bullet">
 /// <item>towards the rows of the list that were read, weighted as they are, by n / (n + <see cref="Prior"/>) for n of them;</item>
 /// <item>by xᵀ Cov(y, v), the shift of the mean under weights exp(x · y) if residual keys y and values v are jointly normal: in
@@ -21,132 +21,177 @@ internal sealed unsafe class ListEstimate
     // A list whose mass is a millionth of the attention cannot move the output by a rounding error of its rows.
     private const float Negligible = 1e-6f;
 
-    private float[] _tile = [], _tileWeights = [], _shift = [], _sum = [], _tilt = [], _listMass = [];
-    private int[] _wanted = [];
-    private int _dim, _group, _filled;
-    private float* _output;
+    private const int RowsOfPart = 192;
+
+    private float[] _shift = [], _sum = [], _tilt = [], _weights = [], _listMass = [], _partOutputs = [], _partSums = [];
+    private int[] _wanted = [], _partMeans = [];
+    private ChosenRow[] _rows = [];
+    private CascadeQuery _query;
+    private ListLevel _lists = null!;
+    private int _dim, _group, _count, _listParts;
+
+    /// <summary>Parts with rows that are read, after those with lists.</summary>
+    public int Parts => _listParts + RowParts.Count(_count, RowsOfPart);
 
     /// <summary>Lists whose mean value was read.</summary>
-    public int MeansRead { get; private set; }
+    public int MeansRead => TensorPrimitives.Sum<int>(_partMeans.AsSpan(0, _listParts));
 
-    /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
-    /// <param name="output">[group, dim]</param>
-    public void Begin(IvfPqCodec codec, float* x, int group, float* output)
+    // Whole tiles.
+    private int Stride => (_count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
+
+    /// <param name="lists">Their masses change: what the chosen rows weigh, and what they speak for, is taken out.</param>
+    /// <param name="opened">Numbers of the lists whose masses come from codes, ascending.</param>
+    /// <param name="chosen">The rows whose values are read.</param>
+    public void Begin(in CascadeQuery query, ListLevel lists, ReadOnlySpan<int> opened, ChosenRows chosen)
     {
-        (_dim, _group, _filled, MeansRead) = (codec.Dim, group, 0, 0);
-        _output = output;
-        _tile = _tile.Length < PackedRows.TileRows * _dim ? new float[PackedRows.TileRows * _dim] : _tile;
-        _tileWeights = _tileWeights.Length < PackedRows.TileRows * group ? new float[PackedRows.TileRows * group] : _tileWeights;
-        _shift = _shift.Length < group * _dim ? new float[group * _dim] : _shift;
-        _sum = _sum.Length < group ? new float[group] : _sum;
-        _tilt = _tilt.Length < group ? new float[group] : _tilt;
-        _sum.AsSpan(0, group).Clear();
-        _tilt.AsSpan(0, group).Clear();
-        new Span<float>(output, group * _dim).Clear();
-        fixed (float* covariance = codec.ValueCovariance, shift = _shift)
-            PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, group, _dim, _dim, false);
+        (_query, _lists, _dim, _group, _count, _listParts) = (query, lists, query.Codec.Dim, query.Group, chosen.Count, SegmentParts.Count(query.Index));
+        Scratch.Grow(ref _shift, _group * _dim);
+        Scratch.Grow(ref _sum, _group);
+        Scratch.Grow(ref _tilt, _group);
+        Scratch.Grow(ref _weights, _group * Stride);
+        Scratch.Grow(ref _rows, _count);
+        Scratch.Grow(ref _listMass, lists.Count);
+        Scratch.Grow(ref _wanted, lists.Count);
+        Scratch.Grow(ref _partOutputs, Parts * _group * _dim);
+        Scratch.Grow(ref _partSums, _listParts * _group);
+        Scratch.Grow(ref _partMeans, _listParts);
+        fixed (float* x = lists.Queries, covariance = query.Codec.ValueCovariance, shift = _shift)
+            PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
+        _sum.AsSpan(0, _group).Clear();
+        TakeOut(chosen);
+        for (int g = 0; g < _group; g++)
+        {
+            ReadOnlySpan<float> mass = lists.Mass.Slice(g * lists.Count, lists.Count);
+            float inOpened = 0;
+            foreach (int list in opened)
+                inOpened += mass[list];
+            _tilt[g] = -(1 - OpenedTilt) * inOpened;
+        }
     }
 
-    /// <summary>Adds the values of the chosen rows and takes their weights, and what they speak for, out of their lists' masses.</summary>
-    /// <param name="mass">[group, lists]</param>
-    public void AddRows(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, ChosenRows chosen, float[] mass, int lists)
+    /// <summary>Adds the values of one part.</summary>
+    public void Add(int part)
     {
-        float* factor = stackalloc float[_group];
-        var cursor = new SegmentCursor(index);
-        for (int first = 0, end; first < chosen.Count; first = end)
+        fixed (float* outputs = _partOutputs)
         {
-            int list = chosen.List(first);
-            for (end = first + 1; end < chosen.Count && chosen.List(end) == list;)
-                end++;
-            cursor.MoveTo(list);
-            bool all = end - first == cursor.Rows;
-            float share = (end - first) / (end - first + Prior);
-            for (int g = 0; g < _group; g++)
+            float* output = outputs + (long)part * _group * _dim;
+            new Span<float>(output, _group * _dim).Clear();
+            if (part < _listParts)
+                AddLists(part, output);
+            else
+                AddRows(part - _listParts, output);
+        }
+    }
+
+    /// <summary>Adds up the parts and divides by the sum of weights.</summary>
+    /// <param name="total">[group], logarithm of what weights are relative to.</param>
+    public void Finish(in CascadeQuery query, float[] total)
+    {
+        Span<float> all = new(query.Output, _group * _dim);
+        all.Clear();
+        for (int part = 0; part < Parts; part++)
+            TensorPrimitives.Add(all, _partOutputs.AsSpan(part * all.Length, all.Length), all);
+        for (int g = 0; g < _group; g++)
+        {
+            float unread = 0;
+            for (int part = 0; part < _listParts; part++)
+                unread += _partSums[part * _group + g];
+            float sum = _sum[g] + unread;
+            Span<float> output = all.Slice(g * _dim, _dim);
+            if (sum > 0)
             {
-                float read = 0;
-                for (int i = first; i < end; i++)
-                    read += chosen.Weight(g, i);
-                ref float rest = ref mass[g * lists + list];
-                rest = all ? 0 : MathF.Max(rest - read, 0);
-                float lent = read > 0 ? share * rest : 0;
-                // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
-                factor[g] = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
-                rest -= lent;
+                TensorPrimitives.MultiplyAdd(_shift.AsSpan(g * _dim, _dim), _tilt[g] + unread, output, output);
+                TensorPrimitives.Multiply(output, 1 / sum, output);
             }
-            for (int i = first; i < end; i++)
+            query.LogSumExp[g] = sum > 0 ? total[g] + MathF.Log(sum) : float.NegativeInfinity;
+        }
+    }
+
+    /// <summary>Weights of the chosen rows, with what each speaks for of the unread mass of its list; both leave the list's mass.</summary>
+    private void TakeOut(ChosenRows chosen)
+    {
+        int stride = Stride;
+        fixed (float* mass = _lists.Mass, sizes = _query.Index.ListSizes)
+        {
+            for (int first = 0, end; first < chosen.Count; first = end)
             {
-                rows[cursor.Index].ReadValue(chosen.Place(i), ref _tile[_filled * _dim]);
+                int opened = chosen[first].Opened, list = chosen.List(first);
+                for (end = first; end < chosen.Count && chosen[end].Opened == opened; end++)
+                    _rows[end] = chosen[end];
+                bool all = end - first == (int)sizes[list];
+                float share = (end - first) / (end - first + Prior);
                 for (int g = 0; g < _group; g++)
                 {
-                    float weight = chosen.Weight(g, i);
-                    _sum[g] += _tileWeights[g * PackedRows.TileRows + _filled] = weight + weight * factor[g];
+                    Span<float> weights = _weights.AsSpan(g * stride + first, end - first);
+                    float read = 0;
+                    ReadOnlySpan<float> exact = chosen.Weights(g, first, weights.Length);
+                    foreach (float weight in exact)
+                        read += weight;
+                    float rest = all ? 0 : MathF.Max(mass[g * _lists.Count + list] - read, 0), lent = read > 0 ? share * rest : 0;
+                    // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
+                    float factor = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
+                    mass[g * _lists.Count + list] = rest - lent;
+                    float sum = 0;
+                    for (int i = 0; i < weights.Length; i++)
+                        sum += weights[i] = exact[i] + exact[i] * factor;
+                    _sum[g] += sum;
                 }
-                Advance();
             }
         }
     }
 
-    /// <summary>Adds the lists' masses, times their mean values.</summary>
-    /// <param name="opened">Numbers of the lists whose masses come from codes, ascending.</param>
-    public void AddLists(IvfPqIndex index, float[] mass, int lists, ReadOnlySpan<int> opened)
+    private void AddRows(int part, float* output)
     {
-        _listMass = _listMass.Length < lists ? new float[lists] : _listMass;
-        _wanted = _wanted.Length < lists ? new int[lists] : _wanted;
-        Span<float> all = _listMass.AsSpan(0, lists);
+        (int begin, int end) = RowParts.Of(_count, RowsOfPart, part);
+        float* tile = stackalloc float[PackedRows.TileRows * _dim];
+        Prefetch(begin);
+        fixed (float* weights = _weights)
+        {
+            for (int first = begin; first < end; first += PackedRows.TileRows)
+            {
+                Prefetch(first + PackedRows.TileRows);
+                int some = Math.Min(PackedRows.TileRows, end - first);
+                for (int i = 0; i < some; i++)
+                    _rows[first + i].Row.ReadValue(_dim, tile + i * _dim);
+                TileWeightedSum.Accumulate(tile, some, _dim, weights + first, Stride, _group, output);
+            }
+        }
+    }
+
+    /// <summary>Adds the masses of some segments' lists, times their mean values.</summary>
+    private void AddLists(int part, float* output)
+    {
+        IvfPqIndex index = _query.Index;
+        (int begin, int end) = SegmentParts.Of(index, part);
+        int firstList = index.FirstLists[begin], count = index.FirstLists[end] - firstList;
+        Span<float> all = _listMass.AsSpan(firstList, count);
         all.Clear();
         for (int g = 0; g < _group; g++)
         {
-            ReadOnlySpan<float> shares = mass.AsSpan(g * lists, lists);
+            ReadOnlySpan<float> shares = _lists.Mass.Slice(g * _lists.Count + firstList, count);
             TensorPrimitives.Add(all, shares, all);
-            float sum = TensorPrimitives.Sum(shares), inOpened = 0;
-            foreach (int list in opened)
-                inOpened += shares[list];
-            _sum[g] += sum;
-            _tilt[g] += sum - (1 - OpenedTilt) * inOpened;
+            _partSums[part * _group + g] = TensorPrimitives.Sum(shares);
         }
-        MeansRead = 0;
-        int first = 0;
-        fixed (float* total = all, weights = mass)
+        int means = 0;
+        fixed (float* total = _listMass, weights = _lists.Mass)
         fixed (int* wanted = _wanted)
         {
-            foreach (IvfPqSegment segment in index.Segments)
+            for (int s = begin; s < end; s++)
             {
-                int count = ScoreThreshold.Collect(total + first, segment.Lists, Negligible, wanted);
+                IvfPqSegment segment = index.SegmentSpan[s];
+                int first = index.FirstLists[s], some = ScoreThreshold.Collect(total + first, segment.Lists, Negligible, wanted + first);
                 fixed (float* scales = segment.Values.MeanScale)
-                    WeightedByteRows.Accumulate((sbyte*)segment.Values.Means.Pointer, scales, wanted, count, _dim, weights + first, lists, _group, _output);
-                MeansRead += count;
-                first += segment.PaddedLists;
+                    WeightedByteRows.Accumulate((sbyte*)segment.Values.Means.Pointer, scales, wanted + first, some, _dim, weights + first, _lists.Count, _group, output);
+                means += some;
             }
         }
+        _partMeans[part] = means;
     }
 
-    /// <summary>Divides by the sum of weights.</summary>
-    /// <param name="total">[group], logarithm of what weights are relative to.</param>
-    public void Finish(float* total, float* logSumExp)
+    /// <summary>Asks the memory for a tile's values.</summary>
+    private void Prefetch(int first)
     {
-        Flush();
-        for (int g = 0; g < _group; g++)
-        {
-            Span<float> output = new(_output + g * _dim, _dim);
-            if (_sum[g] > 0)
-            {
-                TensorPrimitives.MultiplyAdd(_shift.AsSpan(g * _dim, _dim), _tilt[g], output, output);
-                TensorPrimitives.Multiply(output, 1 / _sum[g], output);
-            }
-            logSumExp[g] = _sum[g] > 0 ? total[g] + MathF.Log(_sum[g]) : float.NegativeInfinity;
-        }
-    }
-
-    private void Advance()
-    {
-        if (++_filled == PackedRows.TileRows)
-            Flush();
-    }
-
-    private void Flush()
-    {
-        fixed (float* tile = _tile, weights = _tileWeights)
-            TileWeightedSum.Accumulate(tile, _filled, _dim, weights, PackedRows.TileRows, _group, _output);
-        _filled = 0;
+        for (int i = first, end = Math.Min(first + PackedRows.TileRows, _count); i < end; i++)
+            _rows[i].Row.PrefetchValue(_dim);
     }
 }

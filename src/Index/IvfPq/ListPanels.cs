@@ -11,7 +11,7 @@ internal sealed unsafe class ListPanels
 {
     private const int Panel = 64, Lanes = 16;
 
-    private readonly Scratch<float> _panel = new(), _spread = new(), _logCounts = new(), _sizes = new();
+    private readonly PinnedMemory<float> _panel = new(), _spread = new(), _logCounts = new(), _sizes = new();
     private IvfPqIndex _index = null!;
     private int _segments;
 
@@ -49,8 +49,11 @@ internal sealed unsafe class ListPanels
     /// <param name="energies">[queries, bands], from <see cref="ListScores.Energies"/>.</param>
     /// <param name="logits">[queries, Stride]</param>
     /// <param name="mass">[queries, Stride]; −∞ in the padding.</param>
-    public void Score(float* x, float* energies, int queries, float* logits, float* mass)
+    /// <param name="extremes">[queries, 2]: receives the least and the largest log mass.</param>
+    public void Score(float* x, float* energies, int queries, float* logits, float* mass, float* extremes)
     {
+        for (int q = 0; q < queries; q++)
+            (extremes[2 * q], extremes[2 * q + 1]) = (float.PositiveInfinity, float.NegativeInfinity);
         int dim = _index.Codec.Dim;
         var vectors = new VectorCursor(_index, _segments);
         for (int first = 0; first < Stride; first += Panel)
@@ -65,7 +68,7 @@ internal sealed unsafe class ListPanels
             PanelMultiply.Multiply(x, dim, _panel.Pointer, Panel, logits + first, Stride, queries, dim, Panel, false);
             PanelMultiply.Multiply(energies, IvfPqCodec.Bands, _spread.Pointer, Panel, mass + first, Stride, queries, IvfPqCodec.Bands, Panel, false);
             for (int q = 0; q < queries; q++)
-                ListScores.Mass(logits + (long)q * Stride + first, 0, LogCounts + first, mass + (long)q * Stride + first, Panel);
+                ListScores.Mass(logits + (long)q * Stride + first, 0, LogCounts + first, mass + (long)q * Stride + first, Panel, extremes + 2 * q);
         }
     }
 

@@ -35,8 +35,9 @@ internal static unsafe class ListScores
     /// <param name="logits">[group, stride]: x · centre.</param>
     /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
     /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
+    /// <param name="extremes">[group, 2]: the least and the largest log mass so far.</param>
     public static void Compute(
-        IvfPqSegment segment, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride)
+        IvfPqSegment segment, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
     {
         const int Bands = IvfPqCodec.Bands;
         int dim = segment.CentreScale.Length, padded = segment.PaddedLists;
@@ -56,7 +57,7 @@ internal static unsafe class ListScores
         fixed (float* logCounts = segment.LogCounts)
         {
             for (int g = 0; g < group; g++)
-                Mass(logits + (long)g * stride, offset[g], logCounts, mass + (long)g * stride, padded);
+                Mass(logits + (long)g * stride, offset[g], logCounts, mass + (long)g * stride, padded, extremes + 2 * g);
         }
     }
 
@@ -68,8 +69,10 @@ internal static unsafe class ListScores
     /// ln E Σ exp(logit) over n rows of normal logits: ln n + mean + σ²/2. Beyond σ² = 2 ln n a sum of n terms is its largest term
     /// and grows with σ only (the random energy model's transition, Derrida, Phys. Rev. B 24, 2613).
     /// </summary>
-    public static void Mass(float* logits, float offset, float* logCounts, float* variances, int count)
+    /// <param name="extremes">[2]: the least and the largest log mass so far, padding left out.</param>
+    public static void Mass(float* logits, float offset, float* logCounts, float* variances, int count, float* extremes)
     {
+        Vector512<float> least = Vector512.Create(extremes[0]), largest = Vector512.Create(extremes[1]), infinity = Vector512.Create(float.PositiveInfinity);
         for (int i = 0; i < count; i += 16)
         {
             Vector512<float> logit = Vector512.Load(logits + i) + Vector512.Create(offset), logCount = Vector512.Load(logCounts + i);
@@ -77,7 +80,12 @@ internal static unsafe class ListScores
             Vector512<float> frozen = Vector512.Sqrt(variance * critical) - half;
             Vector512<float> gain = Vector512.ConditionalSelect(Vector512.LessThan(variance, critical), variance * 0.5f, frozen);
             logit.Store(logits + i);
-            (logit + gain + logCount).Store(variances + i);
+            Vector512<float> mass = logit + gain + logCount;
+            mass.Store(variances + i);
+            largest = Vector512.Max(largest, mass);
+            least = Vector512.Min(least, Vector512.ConditionalSelect(Vector512.Equals(mass, -infinity), infinity, mass));
         }
+        for (int lane = 0; lane < 16; lane++)
+            (extremes[0], extremes[1]) = (MathF.Min(extremes[0], least[lane]), MathF.Max(extremes[1], largest[lane]));
     }
 }

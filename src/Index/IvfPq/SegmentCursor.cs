@@ -6,12 +6,13 @@ namespace Retrieval.Index;
 /// </summary>
 internal ref struct SegmentCursor
 {
-    private readonly IReadOnlyList<IvfPqSegment> _segments;
-    private int _first;
+    private readonly ReadOnlySpan<IvfPqSegment> _segments;
+    private readonly int[] _firstLists;
 
     public SegmentCursor(IvfPqIndex index)
     {
-        _segments = index.Segments;
+        _segments = index.SegmentSpan;
+        _firstLists = index.FirstLists;
         List = -1;
     }
 
@@ -23,7 +24,7 @@ internal ref struct SegmentCursor
 
     public readonly IvfPqSegment Segment => _segments[Index];
 
-    public readonly int Number => _first + List;
+    public readonly int Number => _firstLists[Index] + List;
 
     /// <summary>Rows of the list.</summary>
     public readonly int Rows => Segment.ListCount(List);
@@ -34,23 +35,19 @@ internal ref struct SegmentCursor
     /// <summary>Goes to the next list; false: that was the last.</summary>
     public bool Next()
     {
-        if (Index == _segments.Count)
+        if (Index == _segments.Length)
             return false;
         if (++List < Segment.Lists)
             return true;
-        _first += Segment.PaddedLists;
         List = 0;
-        return ++Index < _segments.Count;
+        return ++Index < _segments.Length;
     }
 
     /// <summary>Goes to a list, not before the current one.</summary>
     public void MoveTo(int number)
     {
-        while (number - _first >= Segment.PaddedLists)
-        {
-            _first += Segment.PaddedLists;
+        while (number >= _firstLists[Index + 1])
             Index++;
-        }
-        List = number - _first;
+        List = number - _firstLists[Index];
     }
 }

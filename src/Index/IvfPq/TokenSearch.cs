@@ -17,12 +17,13 @@ internal readonly unsafe ref struct TokenQueries(float* queries, float* x, float
 /// <summary>What a token of a <see cref="BlockCascade"/> does by itself: opens lists, reads their codes, and reads the rows that matter.</summary>
 internal sealed unsafe class TokenSearch
 {
-    // As in Cascade and ListEstimate, where they are explained.
-    private const float Highest = 40, Doubt = 20, Prior = 6, OpenedTilt = 0.25f;
+    // As in ListEstimate, where they are explained.
+    private const float Prior = 6, OpenedTilt = 0.25f;
 
-    private readonly Scratch<float> _weights = new(), _groupWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
-    private readonly Scratch<int> _opened = new(), _openedStart = new(), _chosen = new(), _chosenPlace = new(), _chosenList = new();
-    private readonly Scratch<byte> _tables = new();
+    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
+    private readonly PinnedMemory<int> _opened = new(), _openedStart = new(), _chosen = new(), _chosenList = new();
+    private readonly PinnedMemory<PackedRow> _chosenRows = new();
+    private readonly PinnedMemory<byte> _tables = new();
     private PackedRows[] _rows = [];
     private IvfPqIndex _index = null!;
     private int[] _listSegment = [], _listNumber = [];
@@ -122,7 +123,7 @@ internal sealed unsafe class TokenSearch
             found += _sums.Pointer[i * _group + g];
         }
         var all = new Span<float>(mass, _stride);
-        Scale(all, Correction(promised, moved == 0 && found * Doubt >= promised ? 0 : TensorPrimitives.Sum<float>(all), found, moved));
+        Promises.Scale(all, Promises.Correction(promised, TensorPrimitives.Sum<float>(all), found, moved));
         for (int i = 0; i < _openedCount; i++)
             mass[_opened.Pointer[i]] = _sums.Pointer[i * _group + g];
     }
@@ -131,7 +132,8 @@ internal sealed unsafe class TokenSearch
     private void Choose(BlockBudget budget)
     {
         int most = Math.Min(budget.Rows, _openedRows);
-        int* chosen = _chosen.Grow(most), places = _chosenPlace.Grow(most), lists = _chosenList.Grow(most);
+        int* chosen = _chosen.Grow(most), lists = _chosenList.Grow(most);
+        PackedRow* rows = _chosenRows.Grow(most);
         float threshold = Threshold(_groupWeights.Pointer, null, _openedRows, budget.RowShare, most);
         _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, threshold, chosen);
         var cursor = new SegmentCursor(_index);
@@ -144,9 +146,9 @@ internal sealed unsafe class TokenSearch
                 first = cursor.FirstPlace - _openedStart.Pointer[list];
             }
             lists[i] = list;
-            places[i] = first + chosen[i];
-            _rows[cursor.Index].PrefetchKey(places[i]);
-            _rows[cursor.Index].PrefetchValue(places[i]);
+            rows[i] = _rows[cursor.Index][first + chosen[i]];
+            rows[i].PrefetchKey(_dim);
+            rows[i].PrefetchValue(_dim);
         }
     }
 
@@ -175,14 +177,13 @@ internal sealed unsafe class TokenSearch
 
     private void ReadTile(int first, int count, float* tile, bool keys)
     {
-        var cursor = new SegmentCursor(_index);
-        for (int i = first; i < first + count; i++, tile += _dim)
+        PackedRow* rows = _chosenRows.Pointer + first;
+        for (int i = 0; i < count; i++, tile += _dim)
         {
-            cursor.MoveTo(_opened.Pointer[_chosenList.Pointer[i]]);
             if (keys)
-                _rows[cursor.Index].ReadKey(_chosenPlace.Pointer[i], tile);
+                rows[i].ReadKey(_dim, tile);
             else
-                _rows[cursor.Index].ReadValue(_chosenPlace.Pointer[i], tile);
+                rows[i].ReadValue(_dim, tile);
         }
     }
 
@@ -200,9 +201,9 @@ internal sealed unsafe class TokenSearch
             weights[_chosen.Pointer[i]] = 0;
         }
         var mass = new Span<float>(token.Mass + (long)g * _stride, _stride);
-        float factor = Correction(promised, moved == 0 && found * Doubt >= promised ? 0 : TensorPrimitives.Sum<float>(mass), found, moved);
-        Scale(new Span<float>(weights, _openedRows), factor);
-        Scale(mass, factor);
+        float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
+        Promises.Scale(new Span<float>(weights, _openedRows), factor);
+        Promises.Scale(mass, factor);
     }
 
     /// <summary>Of what remains of a list's mass a part goes to the rows that were read, in proportion to their weights.</summary>
@@ -223,31 +224,6 @@ internal sealed unsafe class TokenSearch
         }
     }
 
-    /// <summary>Moves logits, and the total that they are relative to, where their exponentials are floats.</summary>
-    /// <returns>How far.</returns>
     private float Recentre(Span<float> logits, ref float total)
-    {
-        float largest = TensorPrimitives.Max<float>(logits);
-        // Codes of a sharp head can misjudge a row by tens of nats: the whole range of a float must be left below the largest.
-        float by = largest > Highest || _index.Codec.Sharp ? largest - Highest : largest < -Highest ? largest : 0;
-        if (by == 0 || !float.IsFinite(by))
-            return 0;
-        TensorPrimitives.Subtract(logits, by, logits);
-        total += by;
-        return by;
-    }
-
-    private static void Scale(Span<float> estimates, float factor)
-    {
-        if (factor == 1)
-            return;
-        TensorPrimitives.Multiply(estimates, factor, estimates);
-        TensorPrimitives.Min(estimates, 1e15f, estimates);
-    }
-
-    private static float Correction(float promised, float all, float found, float moved)
-    {
-        float unchanged = MathF.Exp(MathF.Min(-moved, 80));
-        return promised > all / 2 ? MathF.Min(unchanged, Doubt * found / promised) : unchanged;
-    }
+        => Promises.Recentre(logits, TensorPrimitives.Max<float>(logits), _index.Codec.Sharp, ref total);
 }

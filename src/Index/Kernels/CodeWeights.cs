@@ -51,4 +51,46 @@ public static unsafe class CodeWeights
             totals[g] += Vector512.Sum(total);
         }
     }
+
+    /// <summary>The largest of some logits; −∞ of none.</summary>
+    public static float Largest(float* logits, int count)
+    {
+        float largest = float.NegativeInfinity;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            // Two, so that comparisons do not wait for one another.
+            Vector512<float> all = Vector512.Create(largest), second = all;
+            for (; i <= count - 32; i += 32)
+            {
+                all = Vector512.Max(all, Vector512.Load(logits + i));
+                second = Vector512.Max(second, Vector512.Load(logits + i + 16));
+            }
+            for (; i <= count - 16; i += 16)
+                all = Vector512.Max(all, Vector512.Load(logits + i));
+            all = Vector512.Max(all, second);
+            for (int lane = 0; lane < 16; lane++)
+                largest = MathF.Max(largest, all[lane]);
+        }
+        for (; i < count; i++)
+            largest = MathF.Max(largest, logits[i]);
+        return largest;
+    }
+
+    /// <summary>The sum of a list's weights.</summary>
+    public static float Sum(float* weights, int rows)
+    {
+        float sum = 0;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector512<float> total = default;
+            for (; i <= rows - 16; i += 16)
+                total += Vector512.Load(weights + i);
+            sum = Vector512.Sum(total);
+        }
+        for (; i < rows; i++)
+            sum += weights[i];
+        return sum;
+    }
 }

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -174,12 +175,24 @@ public static unsafe class ScoreThreshold
     }
 
     /// <summary>Indices of scores of at least a threshold, ascending.</summary>
-    /// <param name="indices">Room for all that there are.</param>
+    /// <param name="indices">Room for <paramref name="count"/>.</param>
     /// <returns>How many.</returns>
     public static int Collect(float* scores, int count, float threshold, int* indices)
     {
         int found = 0, i = 0;
-        if (Vector256.IsHardwareAccelerated)
+        if (Avx512F.IsSupported)
+        {
+            Vector512<float> limit = Vector512.Create(threshold);
+            Vector512<int> numbers = Vector512<int>.Indices;
+            for (; i <= count - 16; i += 16, numbers += Vector512.Create(16))
+            {
+                // Which scores qualify is too irregular for branches: what is beyond the last one found is overwritten.
+                Vector512<int> mask = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit).AsInt32();
+                Avx512F.Compress(Vector512<int>.Zero, mask, numbers).Store(indices + found);
+                found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
+            }
+        }
+        else if (Vector256.IsHardwareAccelerated)
         {
             Vector512<float> limit = Vector512.Create(threshold);
             for (; i <= count - 16; i += 16)

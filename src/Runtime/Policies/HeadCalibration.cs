@@ -43,7 +43,7 @@ internal sealed unsafe class HeadCalibration
     }
 
     /// <summary>What a cascade must be told so that the head's true errors keep to a target.</summary>
-    public float Find(Cascade cascade, IvfPqIndex index, ReadOnlySpan<PackedRows> rows, CascadeBudget budget)
+    public float Find(Cascade cascade, IvfPqIndex index, PackedRows[] rows, CascadeBudget budget)
         => _samples < FewestSamples ? WithoutSamples(budget.MaxError) : _errors.Find(cascade, index, rows, budget);
 
     /// <summary>What a cascade is told where no query's exact attention is known.</summary>

@@ -51,7 +51,10 @@ internal sealed record LayerContext(KvStore Store, int Layer, int Group, int Sin
 internal readonly unsafe record struct DecodeQuery(nint Queries, nint Attended, int HeadDim, int Group)
 {
     /// <summary>Queries of one KV head's group, [group, headDim].</summary>
-    public ReadOnlySpan<float> Of(int kvHead) => new((float*)Queries + (long)kvHead * Group * HeadDim, Group * HeadDim);
+    public ReadOnlySpan<float> Of(int kvHead) => new(PointerOf(kvHead), Group * HeadDim);
+
+    /// <summary>Where they lie.</summary>
+    public float* PointerOf(int kvHead) => (float*)Queries + (long)kvHead * Group * HeadDim;
 
     /// <summary>What one KV head's group attends to anyway.</summary>
     public AttentionPartial AttendedBy(int kvHead) => new((float*)Attended + (long)kvHead * AttentionPartial.Floats(Group, HeadDim), Group, HeadDim);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Retrieval.Index;
 using Retrieval.Offload;
 
@@ -16,13 +17,17 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     // Layers reach the length of a segment in the same step; they start one after another instead.
     private const int Stagger = 64;
 
-    // Its scratch memory serves all layers: they are searched one after another.
+    // Scratch memory serves all layers: they are searched one after another.
+    private static readonly ConditionalWeakTable<WorkerPool, CascadeTeam> Teams = [];
+
     [ThreadStatic]
     private static Cascade? _cascade;
 
     private readonly IvfPqPolicy _policy;
     private readonly LayerContext _layer;
     private readonly int _kvHeads;
+    private readonly CascadeTeam _team;
+    private readonly CascadeQuery[] _searches;
     private PromptQueries _queries;
     private float[] _targets = [];
     private IvfPqIndex?[] _indexes;
@@ -37,6 +42,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         _policy = policy;
         _layer = layer;
         _kvHeads = layer.Store.Layout.KvHeads;
+        _team = Teams.GetValue(layer.Workers, workers => new CascadeTeam(workers));
+        _searches = new CascadeQuery[_kvHeads];
         _indexes = new IvfPqIndex?[_kvHeads];
         // Without a prompt there are no queries to learn from.
         _queries = new PromptQueries(_kvHeads, layer.Group, layer.Store.Layout.HeadDim);
@@ -147,21 +154,24 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         Settle();
         if (_indexed == 0)
             return;
-        DecodeQuery queries = query;
         CascadeBudget budget = _policy.Budget(_indexed);
-        bool targeted = _policy.MaxError > 0;
-        _layer.Workers.For(_kvHeads, 1, (_, begin, end) =>
+        for (int head = 0; head < _kvHeads; head++)
         {
-            _cascade ??= new Cascade();
-            for (int head = begin; head < end; head++)
+            AttentionPartial attended = query.AttendedBy(head), estimate = selection.ReserveEstimate(head);
+            _searches[head] = new CascadeQuery
             {
-                AttentionPartial estimate = selection.ReserveEstimate(head);
-                CascadeBudget own = targeted ? budget with { MaxError = _targets[head] } : budget;
-                _cascade.Run(
-                    _indexes[head]!, _packed[head], queries.Of(head), HeadCalibration.Resident(queries.AttendedBy(head)), own, estimate.Output, estimate.LogSumExp);
-                Interlocked.Add(ref _bytesRead, _cascade.Bytes.Total);
-            }
-        });
+                Index = _indexes[head]!,
+                Rows = _packed[head],
+                Budget = _policy.MaxError > 0 ? budget with { MaxError = _targets[head] } : budget,
+                Group = query.Group,
+                Queries = query.PointerOf(head),
+                ResidentOutput = attended.Output,
+                ResidentLogSumExp = attended.LogSumExp,
+                Output = estimate.Output,
+                LogSumExp = estimate.LogSumExp,
+            };
+        }
+        _bytesRead += _team.Run(_searches);
     }
 
     /// <summary>A selector over a copy of the rows that shares what is built.</summary>

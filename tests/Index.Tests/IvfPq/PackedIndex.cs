@@ -1,4 +1,3 @@
-using Retrieval.Index.Kernels;
 using Retrieval.TestKit;
 
 namespace Retrieval.Index.Tests.IvfPq;
@@ -54,34 +53,19 @@ internal sealed unsafe class PackedIndex : IDisposable
     private PackedRows Pack(IvfPqSegment segment, bool halves)
     {
         int dim = Keys.Dim;
-        GuardedMemory<byte> New(int bytes)
-        {
-            var memory = new GuardedMemory<byte>(bytes);
-            _memory.Add(memory);
-            return memory;
-        }
-        nint keys = (nint)New(segment.Count * dim * (halves ? 2 : 1)).Pointer, values = (nint)New(segment.Count * dim * (halves ? 2 : 1)).Pointer;
-        nint keyScales = halves ? 0 : (nint)New(2 * segment.Count).Pointer, valueScales = halves ? 0 : (nint)New(2 * segment.Count).Pointer;
-        var packed = new PackedRows(keys, keyScales, values, valueScales, dim);
+        var memory = new GuardedMemory<byte>((int)PackedRows.Bytes(segment.Count, dim, halves));
+        _memory.Add(memory);
+        var packed = new PackedRows((nint)memory.Pointer, dim, halves);
         for (int place = 0; place < segment.Count; place++)
         {
             int row = segment.First + segment.Order[place];
             fixed (float* key = &Keys.Values[row * dim], value = &Values.Values[row * dim])
             {
-                Write(key, keys, keyScales, place, dim);
-                Write(value, values, valueScales, place, dim);
+                packed.Write(place, key, value);
                 packed.ReadKey(place, key);
                 packed.ReadValue(place, value);
             }
         }
         return packed;
-    }
-
-    private static void Write(float* row, nint rows, nint scales, int place, int dim)
-    {
-        if (scales == 0)
-            HalfRow.Narrow(row, (ushort*)rows + (long)place * dim, dim);
-        else
-            ((Half*)scales)[place] = (Half)ByteRow.Narrow(row, (sbyte*)rows + (long)place * dim, dim);
     }
 }

@@ -44,6 +44,22 @@ public sealed unsafe class CodeWeightsTests
             Check(compute, rows, 3, [.. Enumerable.Range(0, 3 * (rows + 7)).Select(i => some[i * 5 % some.Length])]);
     }
 
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void LargestAndSum(int rows)
+    {
+        float[] logits = RandomData.Normal(rows, rows + 1, 15);
+        using var guarded = new GuardedMemory<float>(logits);
+        Assert.Equal(logits.Append(float.NegativeInfinity).Max(), CodeWeights.Largest(guarded.Pointer, rows));
+        Assert.Equal(logits.Sum(x => (double)x), CodeWeights.Sum(guarded.Pointer, rows), logits.Sum(Math.Abs) * 1e-6);
+        // Wherever the largest stands.
+        for (int i = 0; i < rows; i += 5)
+        {
+            guarded.Span[i] = 1000 + i;
+            Assert.Equal(1000 + i, CodeWeights.Largest(guarded.Pointer, rows));
+        }
+    }
+
     /// <param name="logits">[group, rows + 7]</param>
     private static void Check(Weighting compute, int rows, int group, float[] logits)
     {

@@ -81,14 +81,20 @@ internal sealed unsafe class SavedIndex
     /// <summary>The packed rows need not belong to the index: only that the same bytes give the same attention matters.</summary>
     private static string Cascade(IvfPqIndex index)
     {
-        using var keys = new GuardedMemory<ushort>(400 * Dim);
-        using var values = new GuardedMemory<ushort>(400 * Dim);
-        for (int i = 0; i < keys.Length; i++)
+        using var memory = new GuardedMemory<byte>((int)PackedRows.Bytes(400, Dim, halves: true));
+        var packed = new PackedRows((nint)memory.Pointer, Dim, Halves: true);
+        float[] key = new float[Dim], value = new float[Dim];
+        fixed (float* keyPointer = key, valuePointer = value)
         {
-            keys.Span[i] = BitConverter.HalfToUInt16Bits((Half)Rows.Values[i]);
-            values.Span[i] = BitConverter.HalfToUInt16Bits((Half)(Rows.Values[i] * i % 7));
+            for (int i = 0; i < 400; i++)
+            {
+                Rows.Values.AsSpan(i * Dim, Dim).CopyTo(key);
+                for (int j = 0; j < Dim; j++)
+                    value[j] = key[j] * (i * Dim + j) % 7;
+                packed.Write(i, keyPointer, valuePointer);
+            }
         }
-        PackedRows[] rows = [.. index.Segments.Select(_ => new PackedRows((nint)keys.Pointer, 0, (nint)values.Pointer, 0, Dim))];
+        PackedRows[] rows = [.. index.Segments.Select(_ => packed)];
         var found = new System.Text.StringBuilder();
         float* output = stackalloc float[Group * Dim], logSumExp = stackalloc float[Group];
         var resident = new ResidentAttention(new float[Group * Dim], [1, 0, float.NegativeInfinity]);

@@ -1,7 +1,7 @@
 namespace Retrieval.Index;
 
 /// <summary>Memory that only grows and does not move: what a search needs from one call to the next.</summary>
-internal sealed unsafe class Scratch<T> where T : unmanaged
+internal sealed unsafe class PinnedMemory<T> where T : unmanaged
 {
     private const int Line = 64;
     private byte[] _memory = [];

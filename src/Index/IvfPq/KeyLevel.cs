@@ -1,0 +1,173 @@
+using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>Third level of a <see cref="Cascade"/>: exact weights of the rows whose codes promise most.</summary>
+internal sealed unsafe class KeyLevel
+{
+    private const int RowsOfPart = 192;
+
+    // Exact: [group, stride], first logits, then weights.
+    private float[] _weights = [], _scores = [];
+    private int _stride;
+    private int[] _at = [];
+    private ChosenRow[] _rows = [];
+    private CascadeQuery _query;
+    private ListLevel _lists = null!;
+    private OpenedLists _opened = null!;
+    private CodeLevel _codes = null!;
+
+    /// <summary>Rows whose keys are read; after <see cref="Keep"/>, whose values are.</summary>
+    public int Count { get; private set; }
+
+    public int Parts => RowParts.Count(Count, RowsOfPart);
+
+    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Numbers, _weights, _stride);
+
+    /// <summary>Chooses the rows of largest score.</summary>
+    /// <param name="rest">Sum of the scores that may stay unread; null: only the budget counts.</param>
+    public void Choose(in CascadeQuery query, ListLevel lists, OpenedLists opened, CodeLevel codes, double? rest)
+    {
+        (_query, _lists, _opened, _codes) = (query, lists, opened, codes);
+        int most = Math.Min(query.Budget.Keys, opened.Stride);
+        Scratch.Grow(ref _rows, most);
+        Scratch.Grow(ref _at, opened.Stride);
+        fixed (float* scores = codes.Scores)
+        fixed (int* at = _at)
+            Count = ScoreThreshold.Collect(scores, opened.Stride, ErrorTarget.Threshold(scores, null, opened.Stride, most, rest), at);
+        // Whole tiles: a tile's logits may end beyond the last row.
+        _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
+        Scratch.Grow(ref _weights, query.Group * _stride);
+        Scratch.Grow(ref _scores, Count);
+        var cursor = new SegmentCursor(query.Index);
+        PackedRows packed = default;
+        for (int i = 0, list = -1, end = 0, first = 0; i < Count; i++)
+        {
+            while (_at[i] >= end)
+            {
+                end = opened.Starts[++list + 1];
+                cursor.MoveTo(opened.Numbers[list]);
+                first = cursor.FirstPlace - opened.Starts[list];
+                packed = query.Rows[cursor.Index];
+            }
+            _rows[i] = new ChosenRow(_at[i], list, packed[first + _at[i]]);
+        }
+    }
+
+    /// <summary>Exact logits of the rows of one part.</summary>
+    public void Read(int part)
+    {
+        int dim = _query.Codec.Dim;
+        (int begin, int end) = RowParts.Of(Count, RowsOfPart, part);
+        float* tile = stackalloc float[PackedRows.TileRows * dim];
+        Prefetch(begin);
+        fixed (float* logits = _weights)
+        {
+            for (int first = begin; first < end; first += PackedRows.TileRows)
+            {
+                Prefetch(first + PackedRows.TileRows);
+                int some = Math.Min(PackedRows.TileRows, end - first);
+                for (int i = 0; i < some; i++)
+                    _rows[first + i].Row.ReadKey(dim, tile + i * dim);
+                TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, logits + first, _stride);
+            }
+        }
+    }
+
+    /// <summary>Exact weights replace those of the codes, also in the lists' masses.</summary>
+    public void ReplaceWeights(float[] total)
+    {
+        Span<float> scores = _scores.AsSpan(0, Count);
+        scores.Clear();
+        for (int g = 0; g < _query.Group && Count > 0; g++)
+        {
+            Span<float> exact = _weights.AsSpan(g * _stride, Count);
+            Replace(g, exact, ref total[g]);
+            TensorPrimitives.Add(scores, exact, scores);
+        }
+        SumLists();
+    }
+
+    /// <summary>Scores of the rows become what each adds to the expected squared error while its value is not read.</summary>
+    public void Aim(ErrorTarget error)
+    {
+        for (int i = 0; i < Count; i++)
+            _scores[i] = error.ScoreKey(_query.Codec, _weights, _stride, i);
+    }
+
+    /// <summary>Keeps the rows whose values are worth reading.</summary>
+    public void Keep(int most, double? rest)
+    {
+        int kept = 0;
+        fixed (float* scores = _scores, weights = _weights)
+        {
+            float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest);
+            for (int i = 0; i < Count; i++)
+            {
+                // Moved in any case: whether it stays is a coin's toss, which a branch would guess wrongly.
+                _rows[kept] = _rows[i];
+                for (int g = 0; g < _query.Group; g++)
+                    weights[g * _stride + kept] = weights[g * _stride + i];
+                kept += scores[i] >= threshold ? 1 : 0;
+            }
+        }
+        Count = kept;
+    }
+
+    /// <summary>Asks the memory for a tile's keys.</summary>
+    private void Prefetch(int first)
+    {
+        for (int i = first, end = Math.Min(first + PackedRows.TileRows, Count); i < end; i++)
+            _rows[i].Row.PrefetchKey(_query.Codec.Dim);
+    }
+
+    /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>
+    private void Replace(int g, Span<float> exact, ref float total)
+    {
+        TensorPrimitives.Subtract(exact, total, exact);
+        Span<float> weights = _codes.Weights.AsSpan(g * _opened.Stride, _opened.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
+        ReadOnlySpan<ChosenRow> rows = _rows.AsSpan(0, exact.Length);
+        fixed (float* logits = exact, weight = weights)
+        {
+            float moved = Promises.Recentre(exact, CodeWeights.Largest(logits, exact.Length), _query.Codec.Sharp, ref total), found = VectorExp.Shares(logits, exact.Length, 0);
+            // Four sums, so that additions do not wait for one another.
+            float promised = 0, second = 0, third = 0, fourth = 0;
+            int i = 0;
+            for (; i <= rows.Length - 4; i += 4)
+            {
+                promised += weight[rows[i].At];
+                second += weight[rows[i + 1].At];
+                third += weight[rows[i + 2].At];
+                fourth += weight[rows[i + 3].At];
+            }
+            for (; i < rows.Length; i++)
+                promised += weight[rows[i].At];
+            promised += second + third + fourth;
+            float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
+            Promises.Scale(weights, factor);
+            Promises.Scale(mass, factor);
+            for (i = 0; i < rows.Length; i++)
+                weight[rows[i].At] = logits[i];
+        }
+    }
+
+    /// <summary>Masses of the lists of chosen rows, summed anew: a code that misled badly would leave its rounding error if it were subtracted.</summary>
+    private void SumLists()
+    {
+        ReadOnlySpan<int> starts = _opened.Starts, numbers = _opened.Numbers;
+        fixed (float* weights = _codes.Weights, mass = _lists.Mass)
+        {
+            for (int i = 0, last = -1; i < Count; i++)
+            {
+                int list = _rows[i].Opened;
+                if (list == last)
+                    continue;
+                last = list;
+                int start = starts[list], count = starts[list + 1] - start;
+                for (int g = 0; g < _query.Group; g++)
+                    mass[g * _lists.Count + numbers[list]] = CodeWeights.Sum(weights + g * _opened.Stride + start, count);
+            }
+        }
+    }
+}
