@@ -52,7 +52,9 @@ public sealed class Engine : IDisposable
                 _math = new TorchMath(device, uploaded);
                 _attention = new DeviceDecoderAttention(Config, device, _workers);
             }
-            _decoder = new Decoder(Config, weights, _math, _attention, options.PrefillChunk);
+            _decoder = options.UninterruptedWork is double work
+                ? new Decoder(Config, weights, _math, _attention, options.PrefillChunk) { UninterruptedWork = work }
+                : new Decoder(Config, weights, _math, _attention, options.PrefillChunk);
         }
         catch
         {

@@ -54,6 +54,9 @@ public sealed record EngineOptions
     /// <summary>Treats <c>cpu</c> as a device of its own, with libtorch operations and copied rows: what a GPU runs, for tests.</summary>
     internal bool SeparateDevice { get; init; }
 
+    /// <summary>See <see cref="Models.Decoder.UninterruptedWork"/>; another value for tests.</summary>
+    internal double? UninterruptedWork { get; init; }
+
     /// <summary>Throws an <see cref="InputException"/> if a value is out of its range.</summary>
     public void Validate()
     {

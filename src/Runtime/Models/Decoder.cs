@@ -13,9 +13,6 @@ internal sealed unsafe class Decoder : IDisposable
     /// <summary>Most tokens of one call of <see cref="Logits"/>: so many share one pass over the head's weights.</summary>
     public const int LogitRows = 16;
 
-    // Multiplications of attention by one thread between two looks at a cancellation: some tenths of a second.
-    private const double UninterruptedWork = 1e10;
-
     // Tokens: fewer would leave workers idle.
     private const int SmallestPiece = 256;
 
@@ -51,6 +48,9 @@ internal sealed unsafe class Decoder : IDisposable
     }
 
     public int Chunk { get; }
+
+    /// <summary>Multiplications of attention by one thread between two looks at a cancellation; default 10¹⁰, some tenths of a second.</summary>
+    public double UninterruptedWork { get; init; } = 1e10;
 
     /// <summary>One decode step: appends a token to the state and computes the logits after it.</summary>
     /// <param name="logits">[vocabulary]</param>
