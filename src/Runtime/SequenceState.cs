@@ -115,6 +115,9 @@ internal sealed class SequenceState : IDisposable
     public void LayerRead(int layer, int length)
     {
         Advance(layer, length, prefill: true);
+        // Where layers are read faster than they are indexed, their 16-bit rows would pile up beyond what MemoryPlan says.
+        if (layer >= MemoryPlan.LayersIndexing)
+            _selectors[layer - MemoryPlan.LayersIndexing]?.Settle();
         // The first text of a sequence is undone by emptying it, which needs no rows: a sliding layer can let go at once.
         if (Length == 0)
             ReleasePassed(layer, length);
