@@ -102,7 +102,7 @@ public sealed class RunTests
 
         Assert.Equal(ExitCode.Success, beyond.ExitCode);
         string line = Assert.Single(beyond.Error.TrimEnd().Split('\n'), line => line.Contains("trained", StringComparison.Ordinal));
-        Assert.Matches(@"may take [\d,]{5} tokens but recall-nano was trained for 512; .* --rope-scaling yarn --rope-scale \d\.$", line);
+        Assert.Matches(@"may take [\d,]{5} tokens but recall-nano was trained for 512; .* --rope-scaling yarn --rope-scale \d", line);
         Assert.DoesNotContain("trained", scaled.Error);
     }
 
