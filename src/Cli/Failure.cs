@@ -29,6 +29,11 @@ internal static class Failure
         {
             return Report(terminal, ExitCode.Error, input.Message);
         }
+        catch (InsufficientMemoryException plan)
+        {
+            return Report(terminal, ExitCode.OutOfMemory,
+                $"{plan.Message}; shorten the text, close other programs, use a smaller model, or give --force to try all the same.");
+        }
         catch (Exception memory) when (IsOutOfMemory(memory))
         {
             return Report(terminal, ExitCode.OutOfMemory,

@@ -52,7 +52,9 @@ public sealed class Engine : IDisposable
                 _math = new TorchMath(device, uploaded);
                 _attention = new DeviceDecoderAttention(Config, device, _workers);
             }
-            _decoder = new Decoder(Config, weights, _math, _attention, options.PrefillChunk);
+            _decoder = options.UninterruptedWork is double work
+                ? new Decoder(Config, weights, _math, _attention, options.PrefillChunk) { UninterruptedWork = work }
+                : new Decoder(Config, weights, _math, _attention, options.PrefillChunk);
         }
         catch
         {
@@ -89,6 +91,14 @@ public sealed class Engine : IDisposable
     /// <summary>Does a model stop at this token: an end of sequence, or of a turn of a conversation?</summary>
     public bool IsEnd(int token) => Tokenizer.EndIds.Contains(token) || Config.EosTokens.Contains(token);
 
+    /// <summary>Refuses what no session of this engine may hold.</summary>
+    /// <exception cref="ContextOverflowException">There are more tokens than <see cref="ContextLimit"/>.</exception>
+    public void RequireRoom(long tokens)
+    {
+        if (tokens > ContextLimit)
+            throw new ContextOverflowException(tokens, ContextLimit);
+    }
+
     /// <summary>Bytes on the device that do not depend on a session: weights and work buffers.</summary>
     internal long DeviceBytes => WeightBytes + _math.DeviceBytes + _attention.DeviceBytes;
 
@@ -120,7 +130,25 @@ public sealed class Engine : IDisposable
     {
         policy ??= Options.Policy;
         policy.Validate();
-        return new Session(this, _decoder, new SequenceState(Config, policy, Options.KvRows, _workers, _device));
+        return new Session(this, _decoder, New(policy));
+    }
+
+    /// <summary>What a sequence takes to read so many further tokens.</summary>
+    internal MemoryPlan Plan(SequenceState state, int tokens)
+        => new MemoryPlanner(Config, state.Policy, state.Store.Layout, Options.PrefillChunk, Compute == ComputeType.BFloat16)
+            .Plan(state.Length, tokens, _device is not null, WeightBytes, DeviceBytes);
+
+    /// <summary>The plan with estimates of time, from what a sequence of no use takes for a moment.</summary>
+    internal MemoryPlan Timed(MemoryPlan plan, SequenceState state)
+    {
+        int held = state.Length, end = (int)Math.Min(int.MaxValue, (long)held + plan.Tokens);
+        using SequenceState probe = New(new FullPolicy()), steps = New(state.Policy);
+        PrefillRate rate = PrefillRate.Measure(_decoder, Config, probe);
+        return plan with
+        {
+            PrefillSeconds = rate.Seconds(PrefillWork.Total(Config, held, plan.Tokens, state.DensePrefill, wholeLastLayer: false)),
+            MsPerToken = DecodeEstimate.MillisecondsPerToken(_decoder, Config, steps, end, Options.Threads),
+        };
     }
 
     public void Dispose()
@@ -130,6 +158,8 @@ public sealed class Engine : IDisposable
         _checkpoint.Dispose();
         _inference.Dispose();
     }
+
+    private SequenceState New(RetrievalPolicy policy) => new(Config, policy, Options.KvRows, _workers, _device);
 
     private static bool UsesBFloat16(ComputeType compute, torch.Device device) => compute switch
     {

@@ -45,11 +45,17 @@ public sealed record EngineOptions
     /// <summary>Most tokens a session may hold; default: the length that the model was trained for.</summary>
     public int? ContextLimit { get; init; }
 
+    /// <summary>Reads prompts although they are not expected to fit in host memory; default false: they are refused before any work.</summary>
+    public bool Force { get; init; }
+
     /// <summary>Configuration values that replace the file's, by their name in config.json or the GGUF metadata.</summary>
     public IReadOnlyDictionary<string, string> ConfigOverrides { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Treats <c>cpu</c> as a device of its own, with libtorch operations and copied rows: what a GPU runs, for tests.</summary>
     internal bool SeparateDevice { get; init; }
+
+    /// <summary>See <see cref="Models.Decoder.UninterruptedWork"/>; another value for tests.</summary>
+    internal double? UninterruptedWork { get; init; }
 
     /// <summary>Throws an <see cref="InputException"/> if a value is out of its range.</summary>
     public void Validate()

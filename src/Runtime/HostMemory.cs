@@ -13,11 +13,13 @@ public static class HostMemory
 
     /// <summary>Refuses work that cannot fit, before it begins: the kernel's way of refusing is to end the process, hours later.</summary>
     /// <exception cref="InsufficientMemoryException">More is needed than is available; the message has both numbers.</exception>
-    public static void Demand(long bytes, string purpose)
+    public static void Demand(long bytes, string purpose) => Demand(bytes, Available, purpose, "");
+
+    /// <param name="parts">What the bytes are made of, for the message.</param>
+    internal static void Demand(long bytes, long available, string purpose, string parts)
     {
-        long available = Available;
         if (bytes > available)
-            throw new InsufficientMemoryException($"{purpose} needs {bytes / 1e9:F1} GB of host memory and {available / 1e9:F1} GB are available");
+            throw new InsufficientMemoryException(FormattableString.Invariant($"{purpose} needs {bytes / 1e9:F1} GB of host memory{parts} and {available / 1e9:F1} GB are available"));
     }
 
     private static long? FromProc(string name)

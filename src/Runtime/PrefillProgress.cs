@@ -4,7 +4,9 @@ namespace Retrieval.Runtime;
 /// <param name="Tokens">Tokens of the prompt being read.</param>
 /// <param name="Fraction">Share of the work done, 0 to 1; attention counts by the keys it meets.</param>
 /// <param name="Elapsed">Time since prefill began.</param>
-public readonly record struct PrefillProgress(int Tokens, double Fraction, TimeSpan Elapsed)
+/// <param name="LayersRead">Layers that all tokens have passed.</param>
+/// <param name="Layers">Layers of the model.</param>
+public readonly record struct PrefillProgress(int Tokens, double Fraction, TimeSpan Elapsed, int LayersRead, int Layers)
 {
     /// <summary>Tokens a second so far.</summary>
     public double TokensPerSecond => Elapsed.TotalSeconds <= 0 ? 0 : Tokens * Fraction / Elapsed.TotalSeconds;

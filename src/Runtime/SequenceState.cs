@@ -68,14 +68,6 @@ internal sealed class SequenceState : IDisposable
         ? Math.Min(Length, (long)Policy.Sinks + Policy.Window) * Store.Layout.TokenBytes
         : _windows.Sum(window => window.Bytes);
 
-    /// <summary>Host memory that a prompt of so many tokens takes: the rows that stay, one sliding layer's, and the hidden states while it is read.</summary>
-    public long BytesToRead(int tokens)
-    {
-        long layerBytes = Store.Layout.TokenBytes / _config.Layers;
-        int whole = _config.LayerKinds.Count(kind => kind.SlidingWindow is null), sliding = whole < _config.Layers ? 1 : 0;
-        return tokens * ((whole + sliding) * layerBytes + sizeof(float) * (long)_config.Hidden);
-    }
-
     /// <summary>Bytes of indexes and rows that selectors have read.</summary>
     public long BytesRead => _selectors.Sum(selector => selector?.BytesRead ?? 0);
 
@@ -137,6 +129,9 @@ internal sealed class SequenceState : IDisposable
     public void LayerRead(int layer, int length)
     {
         Advance(layer, length, prefill: true);
+        // Where layers are read faster than they are indexed, their 16-bit rows would pile up beyond what MemoryPlan says.
+        if (layer >= MemoryPlan.LayersIndexing)
+            _selectors[layer - MemoryPlan.LayersIndexing]?.Settle();
         // The first text of a sequence is undone by emptying it, which needs no rows: a sliding layer can let go at once.
         if (Length == 0)
             ReleasePassed(layer, length);

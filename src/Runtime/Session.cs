@@ -46,6 +46,7 @@ public sealed unsafe class Session : IDisposable
     /// policy, like every generated token, and leaves its <see cref="Logits"/>.
     /// </summary>
     /// <exception cref="ContextOverflowException">The tokens do not fit; nothing was done.</exception>
+    /// <exception cref="InsufficientMemoryException">Host memory would not suffice, see <see cref="Plan"/>; nothing was done.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the session is as it was.</exception>
     public void Append(ReadOnlySpan<int> tokens, IProgress<PrefillProgress>? progress = null, CancellationToken cancel = default)
     {
@@ -67,6 +68,14 @@ public sealed unsafe class Session : IDisposable
         }
         _state.ReleasePassed();
         _tokens.AddRange(tokens);
+    }
+
+    /// <summary>What reading so many further tokens will take; nothing is read.</summary>
+    /// <param name="timed">Measures for a moment how fast this machine is, to say how long it will take.</param>
+    public MemoryPlan Plan(int tokens, bool timed = false)
+    {
+        MemoryPlan plan = _engine.Plan(_state, tokens);
+        return timed ? _engine.Timed(plan, _state) : plan;
     }
 
     /// <summary>Reads tokens as a prompt, and returns the log-probability of each one after the first, given those before it.</summary>
@@ -163,10 +172,9 @@ public sealed unsafe class Session : IDisposable
 
     private void Check(ReadOnlySpan<int> tokens)
     {
-        if ((long)Length + tokens.Length > _engine.ContextLimit)
-            throw new ContextOverflowException((long)Length + tokens.Length, _engine.ContextLimit);
-        if (tokens.Length > 1)
-            HostMemory.Demand(_state.BytesToRead(tokens.Length), $"Reading {tokens.Length:N0} tokens");
+        _engine.RequireRoom((long)Length + tokens.Length);
+        if (tokens.Length > 1 && !_engine.Options.Force)
+            Plan(tokens.Length).Demand();
         foreach (int token in tokens)
         {
             if ((uint)token >= (uint)_engine.Config.Vocabulary)
@@ -174,12 +182,12 @@ public sealed unsafe class Session : IDisposable
         }
     }
 
-    private static Action<double>? Report(int tokens, IProgress<PrefillProgress>? progress)
+    private Action<double, int>? Report(int tokens, IProgress<PrefillProgress>? progress)
     {
         if (progress is null)
             return null;
         long begin = Stopwatch.GetTimestamp();
-        return fraction => progress.Report(new PrefillProgress(tokens, fraction, Stopwatch.GetElapsedTime(begin)));
+        return (fraction, layers) => progress.Report(new PrefillProgress(tokens, fraction, Stopwatch.GetElapsedTime(begin), layers, _engine.Config.Layers));
     }
 }
 

@@ -26,9 +26,7 @@ public static class TextGenerator
         options.Validate();
         if (prompt.IsEmpty)
             throw new InputException("The prompt is empty; give some text.");
-        long needed = (long)session.Length + prompt.Length + options.MaxTokens;
-        if (needed > engine.ContextLimit)
-            throw new ContextOverflowException(needed, engine.ContextLimit);
+        engine.RequireRoom((long)session.Length + prompt.Length + options.MaxTokens);
 
         var sampler = new Sampler(options.Sampling);
         foreach (int token in prompt)

@@ -8,6 +8,7 @@ namespace Retrieval.Cli;
 internal sealed class Chat(Terminal terminal, Engine engine, Session session, PromptForm form, string? document, GenerationOptions options)
 {
     private readonly List<ChatMessage> _messages = [];
+    private bool _warned;
     private readonly SessionText _read = new(engine.Tokenizer, session, form.ConversationAddsSpecial(document));
 
     public void Clear() => _messages.Clear();
@@ -22,15 +23,26 @@ internal sealed class Chat(Terminal terminal, Engine engine, Session session, Pr
         try
         {
             unread = _read.Unread(form.Conversation(document, _messages));
+            long needed = (long)session.Length + unread.Length + options.MaxTokens;
+            if (!_warned && needed > engine.Config.TrainedContext)
+            {
+                _warned = true;
+                ContextWarning.Write(terminal.Error, engine, needed);
+            }
+            engine.RequireRoom(needed);
+            PlanDisplay.Show(terminal.Error, session, unread.Length);
             result = TextGenerator.Generate(engine, session, unread, options, text =>
             {
                 display.Finish();
                 terminal.Stream(text, json: false);
             }, display, cancel);
         }
-        catch
+        catch (Exception problem)
         {
-            display.Finish();
+            if (problem is OperationCanceledException)
+                display.Stopped();
+            else
+                display.Finish();
             _messages.RemoveAt(_messages.Count - 1);
             throw;
         }

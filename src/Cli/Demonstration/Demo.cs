@@ -13,6 +13,8 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
     private readonly TextWriter _out = terminal.Human(json);
     private readonly List<NeedleAnswer> _answers = [];
     private TimeSpan? _reading;
+    private MemoryPlan? _plan;
+    private ReadingAccount? _stopped;
     private DemoCosts? _own, _full;
 
     /// <summary>Runs the demo. When it is stopped, the report holds what was answered until then.</summary>
@@ -46,9 +48,7 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
 
     private void Play(Session session, int[] tokens, Haystack haystack)
     {
-        var clock = Stopwatch.StartNew();
-        Read(session, tokens);
-        _reading = clock.Elapsed;
+        _reading = Read(session, tokens);
         _out.WriteLine($"Read in {Units.Time(_reading.Value)}, {Units.Rate(tokens.Length / _reading.Value.TotalSeconds)} tokens/s.");
         _out.WriteLine();
         foreach (PlacedNeedle needle in haystack.Needles)
@@ -60,12 +60,21 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
         _full = Measure(full, haystack.Needles[0]);
     }
 
-    private void Read(Session session, int[] tokens)
+    private TimeSpan Read(Session session, int[] tokens)
     {
+        _plan = PlanDisplay.Show(terminal.Error, session, tokens.Length);
         var display = new PrefillDisplay(terminal, "reading");
         try
         {
+            long begin = Stopwatch.GetTimestamp();
             session.Append(tokens, display, cancel);
+            return Stopwatch.GetElapsedTime(begin);
+        }
+        catch (OperationCanceledException)
+        {
+            display.Stopped();
+            _stopped = display.Account;
+            throw;
         }
         finally
         {
@@ -124,6 +133,8 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
             memory.HostKvBytes,
             memory.IndexBytes,
             Environment.WorkingSet,
+            _plan,
+            _stopped,
             [.. _answers.Select(answer => new DemoFact(
                 answer.Placed.Needle.Kind, RunReport.Round(answer.Placed.Depth), answer.Placed.Needle.Question, answer.Placed.Needle.Answer, answer.Text, answer.Correct))],
             string.Join('\n', _answers.Select(answer => answer.Text)));

@@ -19,6 +19,7 @@ internal sealed class ModelFlags
     private readonly Option<string?> _libtorch = CreateLibtorch();
     private readonly Option<ComputeType?> _compute = Flag.Choice<ComputeType?>("--compute", [], "Arithmetic of prefill; default auto", null,
         ("auto", ComputeType.Auto), ("float32", ComputeType.Float32), ("bfloat16", ComputeType.BFloat16));
+    private readonly Option<bool> _force = Flag.Switch("--force", [], "Read a text although it is not expected to fit in memory");
     private readonly Option<string[]> _overrides = Flag.Repeatable("--override-config", ["--override-kv"], "Replace a value of the model's configuration (repeatable)", "KEY=VALUE");
     private readonly RopeFlags _rope = new();
 
@@ -33,7 +34,7 @@ internal sealed class ModelFlags
         command.Options.Add(_model);
         if (context)
             command.Options.Add(_context);
-        foreach (Option option in new Option[] { _chunk, _kv, _kvKeys, _kvValues, _threads, _device, _libtorch, _compute, _overrides })
+        foreach (Option option in new Option[] { _chunk, _kv, _kvKeys, _kvValues, _threads, _device, _libtorch, _compute, _force, _overrides })
             command.Options.Add(option);
         _rope.AddTo(command);
     }
@@ -57,6 +58,7 @@ internal sealed class ModelFlags
             KvRows = KvRows(parsed),
             PrefillChunk = parsed.GetValue(_chunk),
             ContextLimit = limit == 0 ? null : limit,
+            Force = parsed.GetValue(_force),
             ConfigOverrides = overrides,
         };
     }

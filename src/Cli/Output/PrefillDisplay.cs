@@ -14,12 +14,17 @@ internal sealed class PrefillDisplay(Terminal terminal, string what) : IProgress
     private static readonly TimeSpan Redraw = TimeSpan.FromSeconds(0.1);
 
     private TimeSpan _drawn = TimeSpan.MinValue;
+    private PrefillProgress _last;
     private int _tenths;
     private bool _shown;
+
+    /// <summary>How far it came; null: not a chunk was finished.</summary>
+    public ReadingAccount? Account => _last.Tokens == 0 ? null : ReadingAccount.From(_last);
 
     /// <summary>Called on the engine's thread.</summary>
     public void Report(PrefillProgress progress)
     {
+        _last = progress;
         if (progress.Tokens < ShortPrompt)
             return;
         if (terminal.ErrorIsTerminal)
@@ -34,6 +39,13 @@ internal sealed class PrefillDisplay(Terminal terminal, string what) : IProgress
         if (_shown && terminal.ErrorIsTerminal)
             terminal.Error.Write("\r\u001b[K");
         _shown = false;
+    }
+
+    /// <summary>Says how far a prompt came that was stopped.</summary>
+    public void Stopped()
+    {
+        Finish();
+        terminal.Error.WriteLine(Account is { } account ? account.ToString() : "Stopped before anything was read.");
     }
 
     private void Draw(PrefillProgress progress)

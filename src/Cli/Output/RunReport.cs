@@ -5,6 +5,8 @@ namespace Retrieval.Cli;
 
 /// <summary>What --json prints after one generation.</summary>
 /// <param name="KvRows">Rows of the KV cache once they are indexed.</param>
+/// <param name="Plan">What reading was expected to take; its times are null for short prompts.</param>
+/// <param name="Stopped">How far the prompt had been read when it was interrupted; null: it was read.</param>
 /// <param name="IndexedTokens">Tokens that the index speaks for; all others are attended to exactly.</param>
 internal sealed record RunReport(
     string Model,
@@ -21,10 +23,12 @@ internal sealed record RunReport(
     long IndexBytes,
     int IndexedTokens,
     long RssBytes,
+    MemoryPlan Plan,
+    ReadingAccount? Stopped,
     string FinishReason,
     string Text)
 {
-    public static RunReport From(Engine engine, Session session, GenerationResult result)
+    public static RunReport From(Engine engine, Session session, GenerationResult result, MemoryPlan plan, ReadingAccount? stopped = null)
     {
         SessionMemory memory = session.Memory;
         return new RunReport(
@@ -42,6 +46,8 @@ internal sealed record RunReport(
             memory.IndexBytes,
             session.IndexedTokens,
             Environment.WorkingSet,
+            plan,
+            stopped,
             result.Finish.ToString().ToLowerInvariant(),
             result.Text);
     }

@@ -75,7 +75,7 @@ internal static class ChatVerb
             }
             catch (OperationCanceledException)
             {
-                terminal.Error.WriteLine("stopped.");
+                // Chat.Answer has said how far it came.
             }
             catch (ContextOverflowException overflow)
             {
@@ -83,6 +83,12 @@ internal static class ChatVerb
                 terminal.Error.WriteLine($"retrieval: {overflow.Message}");
                 if (!Terminal.InputIsTerminal)
                     return ExitCode.ContextOverflow;
+            }
+            catch (InsufficientMemoryException plan)
+            {
+                terminal.Error.WriteLine($"retrieval: {plan.Message}; /clear, ask about less, or start again with --force to try all the same.");
+                if (!Terminal.InputIsTerminal)
+                    return ExitCode.OutOfMemory;
             }
         }
     }

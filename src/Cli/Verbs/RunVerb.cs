@@ -30,26 +30,30 @@ internal static class RunVerb
             EngineOptions engineOptions = model.Read(parsed, policy.Read(parsed));
             PromptInput input = PromptInput.Read(prompt.Prompt(parsed), prompt.File(parsed), terminal);
 
-            using var interrupt = new Interrupt();
             var total = Stopwatch.StartNew();
             using Engine engine = Engine.Load(engineOptions);
             TimeSpan load = total.Elapsed;
             int[] tokens = prompt.Form(parsed, engine).Whole(input.Document, input.Question);
             using Session session = engine.NewSession();
             bool toJson = parsed.GetValue(json);
-            GenerationResult result = Generate(terminal, engine, session, tokens, options, toJson, interrupt.Token);
+            ContextWarning.Write(terminal.Error, engine, (long)tokens.Length + options.MaxTokens);
+            engine.RequireRoom((long)tokens.Length + options.MaxTokens);
+            MemoryPlan plan = PlanDisplay.Show(terminal.Error, session, tokens.Length);
+            // Until here Ctrl-C just ends the process.
+            using var interrupt = new Interrupt();
+            GenerationResult result = Generate(terminal, engine, session, tokens, options, plan, toJson, interrupt.Token);
 
             if (parsed.GetValue(verbose))
                 Timings.Write(terminal.Error, total.Elapsed, load, session, result);
             if (toJson)
-                terminal.WriteJson(RunReport.From(engine, session, result));
+                terminal.WriteJson(RunReport.From(engine, session, result, plan));
             return result.Finish == FinishReason.Cancelled ? ExitCode.Interrupted : ExitCode.Success;
         }));
         return command;
     }
 
     private static GenerationResult Generate(
-        Terminal terminal, Engine engine, Session session, int[] tokens, GenerationOptions options, bool json, CancellationToken cancel)
+        Terminal terminal, Engine engine, Session session, int[] tokens, GenerationOptions options, MemoryPlan plan, bool json, CancellationToken cancel)
     {
         var display = new PrefillDisplay(terminal, "reading");
         bool started = false;
@@ -64,11 +68,13 @@ internal static class RunVerb
                 terminal.Stream(text, json);
             }, display, cancel);
         }
-        catch (OperationCanceledException) when (json)
+        catch (OperationCanceledException)
         {
             // Stopped while reading: a document is promised all the same, and it says that nothing was read.
-            display.Finish();
-            terminal.WriteJson(RunReport.From(engine, session, new GenerationResult("", [], FinishReason.Cancelled, 0, default, default, default, 0)));
+            display.Stopped();
+            var nothing = new GenerationResult("", [], FinishReason.Cancelled, 0, default, default, default, 0);
+            if (json)
+                terminal.WriteJson(RunReport.From(engine, session, nothing, plan, display.Account));
             throw;
         }
         display.Finish();

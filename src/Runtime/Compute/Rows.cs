@@ -10,15 +10,17 @@ namespace Retrieval.Runtime.Compute;
 internal sealed unsafe class Rows : IDisposable
 {
     private readonly torch.Tensor? _tensor;
+    private readonly bool _owner;
     private float* _data;
 
-    private Rows(int capacity, int width, float* data, torch.Tensor? tensor)
+    private Rows(int capacity, int width, float* data, torch.Tensor? tensor, bool owner = true)
     {
         Capacity = capacity;
         Width = width;
         Count = capacity;
         _data = data;
         _tensor = tensor;
+        _owner = owner;
     }
 
     public int Capacity { get; }
@@ -29,6 +31,9 @@ internal sealed unsafe class Rows : IDisposable
     public int Count { get; set; }
 
     public long Bytes => (long)Capacity * Width * sizeof(float);
+
+    /// <summary>Do they lie in host memory?</summary>
+    public bool HasAddress => _tensor is null;
 
     /// <summary>Address on the host.</summary>
     public float* Data => _data;
@@ -47,8 +52,13 @@ internal sealed unsafe class Rows : IDisposable
 
     public float* Row(int index) => _data + (long)index * Width;
 
+    /// <summary>Some of the rows on the host, as long as these live.</summary>
+    public Rows Slice(int first, int count) => new(count, Width, Row(first), null, owner: false);
+
     public void Dispose()
     {
+        if (!_owner)
+            return;
         _tensor?.Dispose();
         NativeMemory.AlignedFree(_data);
         _data = null;

@@ -13,6 +13,9 @@ internal sealed unsafe class Decoder : IDisposable
     /// <summary>Most tokens of one call of <see cref="Logits"/>: so many share one pass over the head's weights.</summary>
     public const int LogitRows = 16;
 
+    // Tokens: fewer would leave workers idle.
+    private const int SmallestPiece = 256;
+
     private readonly ModelConfig _config;
     private readonly DecoderWeights _weights;
     private readonly IDecoderMath _math;
@@ -46,6 +49,9 @@ internal sealed unsafe class Decoder : IDisposable
 
     public int Chunk { get; }
 
+    /// <summary>Multiplications of attention by one thread between two looks at a cancellation; default 10¹⁰, some tenths of a second.</summary>
+    public double UninterruptedWork { get; init; } = 1e10;
+
     /// <summary>One decode step: appends a token to the state and computes the logits after it.</summary>
     /// <param name="logits">[vocabulary]</param>
     public void Step(SequenceState state, int token, float* logits)
@@ -55,7 +61,7 @@ internal sealed unsafe class Decoder : IDisposable
         _angles.Set(position, 1, position + 1);
         _math.Embed([token], _weights.Embedding, _x);
         for (int layer = 0; layer < _config.Layers; layer++)
-            Layer(state, layer, position, position + 1, Pass.Step);
+            Layer(state, layer, position, position + 1, Pass.Step, default);
         state.Complete(position + 1);
         _math.RmsNorm(_x, _weights.Norm, _config.NormEpsilon, _normed);
         _logits.Count = 1;
@@ -68,9 +74,9 @@ internal sealed unsafe class Decoder : IDisposable
     /// layer while the hidden states of the rest wait in host memory. The last layer only leaves its keys and values.
     /// </summary>
     /// <param name="contextLength">Tokens that the sequence will hold when the whole prompt is read; dynamic RoPE scaling depends on it.</param>
-    /// <param name="onWork">Receives the share of the work done, 0 to 1, after every chunk of every layer.</param>
+    /// <param name="onWork">Receives the share of the work done, 0 to 1, and the layers that are through, after every chunk of every layer.</param>
     /// <param name="onHidden">Receives the final hidden states [count, hidden] of the tokens from index first on; null: they are not needed.</param>
-    public void Prefill(SequenceState state, ReadOnlySpan<int> tokens, int contextLength, HiddenHandler? onHidden, Action<double>? onWork, CancellationToken cancel)
+    public void Prefill(SequenceState state, ReadOnlySpan<int> tokens, int contextLength, HiddenHandler? onHidden, Action<double, int>? onWork, CancellationToken cancel)
     {
         int start = state.Length, end = start + tokens.Length;
         using var hidden = new HostBuffer((long)tokens.Length * _config.Hidden);
@@ -92,7 +98,7 @@ internal sealed unsafe class Decoder : IDisposable
                 SetCount(Math.Min(Chunk, tokens.Length - first));
                 _angles.Set(start + first, _x.Count, contextLength);
                 _math.Load(chunk, _x);
-                Layer(state, layer, start + first, end, pass);
+                Layer(state, layer, start + first, end, pass, cancel);
                 if (last)
                     onHidden?.Invoke(first, _x.Count);
                 else
@@ -103,6 +109,17 @@ internal sealed unsafe class Decoder : IDisposable
             _math.ReleaseConverted();
         }
         state.Complete(end);
+    }
+
+    /// <summary>Lets a chunk pass one layer, to see how long it takes; the state's other layers stay behind and it is of no use afterwards.</summary>
+    /// <param name="position">Rows that the layer has.</param>
+    public void Probe(SequenceState state, int layer, int position)
+    {
+        SetCount(Chunk);
+        _angles.Set(position, Chunk, position + Chunk);
+        _math.Embed(new int[Chunk], _weights.Embedding, _x);
+        Layer(state, layer, position, position + Chunk, Pass.Prefill, default);
+        _math.ReleaseConverted();
     }
 
     /// <summary>Logits of some of the tokens that a <see cref="HiddenHandler"/> was just called for.</summary>
@@ -130,7 +147,7 @@ internal sealed unsafe class Decoder : IDisposable
         _math.Dispose();
     }
 
-    private void Layer(SequenceState state, int layer, int position, int length, Pass pass)
+    private void Layer(SequenceState state, int layer, int position, int length, Pass pass, CancellationToken cancel)
     {
         LayerWeights w = _weights.Layers[layer];
         _math.RmsNorm(_x, w.AttentionNorm, _config.NormEpsilon, _normed);
@@ -151,11 +168,30 @@ internal sealed unsafe class Decoder : IDisposable
         if (pass == Pass.Step)
             _attention.Step(state, layer, position, _query, _key, _value, _attended);
         else
-            _attention.Prefill(state, layer, position, length, _query, _key, _value, _attended);
+            Attend(state, layer, position, length, cancel);
         _math.AddLinear(_attended, new Projection(w.Output, w.OutputBias, _branch), _x);
 
         _math.RmsNorm(_x, w.FfnNorm, _config.NormEpsilon, _normed);
         _math.AddMlp(_normed, new Projection(w.Gate, null, _gate), new Projection(w.Up, null, _up), new Projection(w.Down, null, _branch), _x);
+    }
+
+    /// <summary>Attention of a chunk, in pieces where it meets so many keys that whoever cancels would wait for seconds.</summary>
+    private void Attend(SequenceState state, int layer, int position, int length, CancellationToken cancel)
+    {
+        int count = _query.Count, piece = count;
+        if (_query.HasAddress)
+        {
+            double work = PrefillWork.Cost(_config, layer, position, count, state.DensePrefill, wholeLastLayer: true).Attention / Environment.ProcessorCount;
+            piece = Math.Max(SmallestPiece, (int)(count * UninterruptedWork / Math.Max(work, 1)) / SmallestPiece * SmallestPiece);
+        }
+        for (int first = 0; first < count; first += piece)
+        {
+            cancel.ThrowIfCancellationRequested();
+            int some = Math.Min(piece, count - first);
+            _attention.Prefill(state, layer, position + first, length, Of(_query), Of(_key), Of(_value), Of(_attended));
+
+            Rows Of(Rows all) => some == count ? all : all.Slice(first, some);
+        }
     }
 
     /// <summary>Queries or keys: norm of each head, rotation.</summary>

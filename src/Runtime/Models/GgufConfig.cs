@@ -35,6 +35,7 @@ internal static class GgufConfig
         int heads = PerLayer(settings, prefix + "attention.head_count", ModelLimits.Heads) ?? throw settings.Missing(prefix + "attention.head_count");
         int headDim = HeadDim(settings, prefix, hidden, heads);
         int context = settings.Int(prefix + "context_length", 1, ModelLimits.Context);
+        RopeConfig rope = Rope(settings, prefix, family, headDim, context);
         bool biased = tensors.ContainsKey("blk.0.attn_q.bias");
         // 0 stands for "no window" in converted files.
         int? window = settings.OptionalInt(prefix + "attention.sliding_window", 0, ModelLimits.Context) is int w and > 0 ? w : null;
@@ -49,13 +50,13 @@ internal static class GgufConfig
             KvHeads = PerLayer(settings, prefix + "attention.head_count_kv", ModelLimits.Heads) ?? heads,
             HeadDim = headDim,
             Vocabulary = Vocabulary(settings, prefix, tensors),
-            TrainedContext = context,
+            TrainedContext = HuggingFaceRope.ScaledContext(rope, context),
             NormEpsilon = settings.Float(prefix + "attention.layer_norm_rms_epsilon", 1e-12, 1),
             TiedEmbeddings = !tensors.ContainsKey("output.weight"),
             QkvBias = family.QkvBias || biased,
             OutputBias = tensors.ContainsKey("blk.0.attn_output.bias"),
             QkNorm = family.QkNorm,
-            Rope = Rope(settings, prefix, family, headDim, context),
+            Rope = rope,
             LayerKinds = [.. Enumerable.Range(1, layers).Select(n =>
                 new LayerConfig(family.UnrotatedInterval == 0 || n % family.UnrotatedInterval != 0, window))],
             BosToken = Token(settings, "bos"),
@@ -105,15 +106,19 @@ internal static class GgufConfig
     {
         float attention = (settings.OptionalFloat(prefix + "attn_factor", 1e-3, ModelLimits.Factor) ?? 1)
             * (settings.OptionalFloat(prefix + "yarn_attn_factor", 1e-3, ModelLimits.Factor) ?? 1);
-        if (settings.OptionalFloat(prefix + "yarn_ext_factor", -1, 1) is float extension and not (1 or -1))
-            throw settings.Wrong(prefix + "yarn_ext_factor", extension, "1, the only value that is implemented");
+        // -1 stands for the default.
+        float extension = settings.OptionalFloat(prefix + "yarn_ext_factor", -1, 1) is float given and not -1 ? given : 1;
+        if (extension < 0)
+            throw settings.Wrong(prefix + "yarn_ext_factor", extension, "from 0 to 1, or -1 for the default, 1");
         return rope with
         {
             Scaling = RopeScaling.Yarn,
             Factor = factor,
             BetaFast = settings.OptionalFloat(prefix + "yarn_beta_fast", 1e-3, ModelLimits.Factor) ?? 32,
             BetaSlow = settings.OptionalFloat(prefix + "yarn_beta_slow", 1e-3, ModelLimits.Factor) ?? 1,
-            AttentionFactor = attention == 1 ? null : (float)(attention * RopeFrequencies.YarnMagnitude(factor, 1)),
+            ExtensionFactor = extension,
+            // Without extrapolated pairs llama.cpp leaves the magnitude alone.
+            AttentionFactor = extension == 0 ? attention : attention == 1 ? null : (float)(attention * RopeFrequencies.YarnMagnitude(factor, 1)),
         };
     }
 

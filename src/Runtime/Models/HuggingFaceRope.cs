@@ -35,7 +35,7 @@ internal static class HuggingFaceRope
     }
 
     /// <summary>
-    /// The length the scaled model is meant for. linear and dynamic configurations keep the unscaled length in
+    /// The length the scaled model is meant for, from what its file says. linear and dynamic configurations keep the unscaled length in
     /// max_position_embeddings, llama3 the scaled one, and yarn either.
     /// </summary>
     public static int ScaledContext(RopeConfig rope, int context) => rope.Scaling switch

@@ -77,6 +77,8 @@ public sealed record RopeConfig
     public float BetaFast { get; init; } = 32;
     /// <summary>YaRN: rotations below which a frequency is fully interpolated; default 1.</summary>
     public float BetaSlow { get; init; } = 1;
+    /// <summary>YaRN: how far the fast pairs turn as trained: 1 (default) entirely, 0 not at all, which is linear scaling.</summary>
+    public float ExtensionFactor { get; init; } = 1;
     /// <summary>YaRN: factor on cos and sin; null: 0.1 ln(Factor) + 1.</summary>
     public float? AttentionFactor { get; init; }
     /// <summary>YaRN: the bounds of the ramp are rounded outwards to whole pairs; default true.</summary>

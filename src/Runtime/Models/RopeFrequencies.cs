@@ -23,7 +23,7 @@ public static class RopeFrequencies
             {
                 RopeScaling.Linear => plain / rope.Factor,
                 RopeScaling.Llama3 => Llama3(rope, plain),
-                RopeScaling.Yarn => Mix(plain / rope.Factor, plain, Math.Clamp((i - low) / (high - low), 0, 1)),
+                RopeScaling.Yarn => Mix(plain, plain / rope.Factor, rope.ExtensionFactor * (1 - Math.Clamp((i - low) / (high - low), 0, 1))),
                 _ => plain,
             };
             result[i] = (float)(rope.FrequencyDivisors is float[] divisors ? scaled / divisors[i] : scaled);

@@ -41,6 +41,32 @@ public sealed partial class InterruptTests
         Assert.Equal("cancelled", report.GetProperty("finish_reason").GetString());
         Assert.Equal("", report.GetProperty("text").GetString());
         Assert.Equal(0, report.GetProperty("prompt_tokens").GetInt32());
+        JsonElement plan = report.GetProperty("plan"), stopped = report.GetProperty("stopped");
+        int tokens = plan.GetProperty("tokens").GetInt32();
+        Assert.True(tokens > PlanDisplay.LongPrompt, "the text is too short for a plan");
+        Assert.True(plan.GetProperty("prefill_seconds").GetDouble() > 0);
+        Assert.True(plan.GetProperty("host_peak_bytes").GetInt64() > 2L * tokens * 512);
+        Assert.Equal((tokens, 5), (stopped.GetProperty("tokens").GetInt32(), stopped.GetProperty("layers").GetInt32()));
+        Assert.InRange(stopped.GetProperty("layers_read").GetInt32(), 0, 4);
+        Assert.InRange(stopped.GetProperty("work_done").GetDouble(), 0.1, 1);
+    }
+
+    [SkippableFact]
+    public void Force_reads_what_is_not_expected_to_fit()
+    {
+        SkipOnWindows();
+        using var book = new TemporaryFile(string.Concat(Prose.Sentences(seed: 5).Take(6000)));
+        string[] arguments = ["run", "-f", book.File, "-p", "Who?", "--json"];
+        // The runtime takes a limit on its heap for the machine's memory.
+        var little = new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = "0x6000000" };
+
+        RetrievalProcess refused = RetrievalProcess.RunWith("", little, arguments);
+        JsonElement forced = Interrupt(little, line => line.StartsWith("reading", StringComparison.Ordinal), [.. arguments, "--force"]);
+
+        Assert.Equal(ExitCode.OutOfMemory, refused.ExitCode);
+        Assert.Matches(@"Reading [\d,]+ tokens needs 0\.\d GB of host memory \(.*\) and 0\.1 GB are available; .* --force", refused.Error);
+        Assert.Empty(refused.Output);
+        Assert.Equal("cancelled", forced.GetProperty("finish_reason").GetString());
     }
 
     [SkippableFact]
@@ -58,9 +84,11 @@ public sealed partial class InterruptTests
     }
 
     /// <summary>Sends Ctrl-C at the first line of standard error that the caller waits for; the document that ends the run.</summary>
-    private static JsonElement Interrupt(Func<string, bool> at, params string[] arguments)
+    private static JsonElement Interrupt(Func<string, bool> at, params string[] arguments) => Interrupt(NoVariables, at, arguments);
+
+    private static JsonElement Interrupt(Dictionary<string, string> environment, Func<string, bool> at, params string[] arguments)
     {
-        using Process process = RetrievalProcess.Start(NoVariables, arguments);
+        using Process process = RetrievalProcess.Start(environment, arguments);
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         string? line;

@@ -94,6 +94,19 @@ public sealed class RunTests
     }
 
     [Fact]
+    public void A_text_past_the_trained_context_is_warned_of_once_with_the_remedy()
+    {
+        string[] arguments = ["run", "-p", Question, "-n", "16", "-c", "8k", "--override-config", "max_position_embeddings=512"];
+        RetrievalProcess beyond = RetrievalProcess.RunWithInput(Book, arguments);
+        RetrievalProcess scaled = RetrievalProcess.RunWithInput(Book, [.. arguments, "--rope-scaling", "yarn", "--rope-scale", "16"]);
+
+        Assert.Equal(ExitCode.Success, beyond.ExitCode);
+        string line = Assert.Single(beyond.Error.TrimEnd().Split('\n'), line => line.Contains("trained", StringComparison.Ordinal));
+        Assert.Matches(@"may take [\d,]{5} tokens but recall-nano was trained for 512; .* --rope-scaling yarn --rope-scale \d", line);
+        Assert.DoesNotContain("trained", scaled.Error);
+    }
+
+    [Fact]
     public void A_stop_text_ends_the_answer_and_is_not_part_of_it()
     {
         RetrievalProcess run = RetrievalProcess.RunWithInput(Book, "run", "-p", Question, "-n", "16", "--stop", "13", "--stop", "nothing");

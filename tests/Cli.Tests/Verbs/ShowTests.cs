@@ -30,6 +30,18 @@ public sealed class ShowTests
     }
 
     [Fact]
+    public void Frequency_scale_is_the_inverse_of_the_scale()
+    {
+        RetrievalProcess run = RetrievalProcess.Run("show", "--rope-scaling", "linear", "--rope-freq-scale", "0.25");
+        Assert.Contains("linear scaling by 4 from 1,048,576", run.Output);
+        Assert.Contains("4,194,304", run.Output);
+
+        RetrievalProcess both = RetrievalProcess.Run("show", "--rope-scaling", "linear", "--rope-freq-scale", "0.25", "--rope-scale", "4");
+        Assert.Equal(ExitCode.Usage, both.ExitCode);
+        Assert.Contains("give one of them", both.Error);
+    }
+
+    [Fact]
     public void An_override_of_an_unknown_key_is_refused()
     {
         RetrievalProcess run = RetrievalProcess.Run("show", "--override-config", "rope_thetta=1");

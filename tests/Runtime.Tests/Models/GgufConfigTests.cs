@@ -48,6 +48,29 @@ public sealed class GgufConfigTests
     }
 
     [Fact]
+    public void ScalingRaisesTheTrainedContext()
+    {
+        int plain = Read().TrainedContext;
+        Assert.Equal(4 * plain, Read(("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.factor", 4f)).TrainedContext);
+        Assert.Equal(2 * plain, Read(("llama.rope.scaling.factor", 2f)).TrainedContext);
+        // The file's own length may be the scaled one already.
+        Assert.Equal(plain, Read(("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.factor", 2f), ("llama.rope.scaling.original_context_length", (uint)plain / 2)).TrainedContext);
+    }
+
+    [Fact]
+    public void YarnWithoutExtrapolationIsLinear()
+    {
+        (string, object?)[] yarn = [("llama.rope.scaling.type", "yarn"), ("llama.rope.scaling.factor", 4f)];
+        RopeConfig none = Read([.. yarn, ("llama.rope.scaling.yarn_ext_factor", 0f)]).Rope, linear = Read(("llama.rope.scaling.factor", 4f)).Rope;
+        RopeConfig standard = Read([.. yarn, ("llama.rope.scaling.yarn_ext_factor", -1f)]).Rope, plain = Read(yarn).Rope;
+
+        Assert.Equal(RopeFrequencies.InverseFrequencies(linear, 1), RopeFrequencies.InverseFrequencies(none, 1));
+        Assert.Equal(1, RopeFrequencies.Magnitude(none));
+        Assert.Equal(plain, standard);
+        Assert.NotEqual(RopeFrequencies.InverseFrequencies(linear, 1), RopeFrequencies.InverseFrequencies(plain, 1));
+    }
+
+    [Fact]
     public void LinearScalingHasTwoSpellings()
     {
         Assert.Equal((RopeScaling.Linear, 2f), Scaling(Read(("llama.rope.scale_linear", 2f)).Rope));
