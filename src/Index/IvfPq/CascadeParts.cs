@@ -20,8 +20,8 @@ internal static class RowParts
 /// <summary>Parts of an index's segments.</summary>
 internal static class SegmentParts
 {
-    // 512 lists.
-    private const int Segments = 4;
+    // 256 to 512 lists.
+    private const int Segments = 8;
 
     public static int Count(IvfPqIndex index) => RowParts.Count(index.SegmentSpan.Length, Segments);
 

@@ -74,6 +74,29 @@ public static unsafe class ByteColumns
             Store(p + productStride, b0, b1, b2, b3);
             Store(p + 2L * productStride, c0, c1, c2, c3);
         }
+        for (; c <= count - 32; c += 32)
+        {
+            Vector512<float> a0 = default, a1 = default, b0 = default, b1 = default, c0 = default, c1 = default;
+            sbyte* column = columns + c;
+            for (int i = 0; i < dim; i++, column += stride)
+            {
+                Vector512<float> v0 = Widen(column), v1 = Widen(column + 16);
+                Vector512<float> x = Vector512.Create(queries[i]), y = Vector512.Create(queries[dim + i]), z = Vector512.Create(queries[2 * dim + i]);
+                a0 = Vector512.FusedMultiplyAdd(x, v0, a0);
+                a1 = Vector512.FusedMultiplyAdd(x, v1, a1);
+                b0 = Vector512.FusedMultiplyAdd(y, v0, b0);
+                b1 = Vector512.FusedMultiplyAdd(y, v1, b1);
+                c0 = Vector512.FusedMultiplyAdd(z, v0, c0);
+                c1 = Vector512.FusedMultiplyAdd(z, v1, c1);
+            }
+            float* p = products + c;
+            a0.Store(p);
+            a1.Store(p + 16);
+            b0.Store(p + productStride);
+            b1.Store(p + productStride + 16);
+            c0.Store(p + 2L * productStride);
+            c1.Store(p + 2L * productStride + 16);
+        }
         for (; c < count; c += 16)
         {
             for (int g = 0; g < 3; g++)
