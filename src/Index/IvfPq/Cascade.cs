@@ -124,9 +124,11 @@ public sealed unsafe class Cascade
                 _lists.Share(_query.ResidentLogSumExp, _total);
                 if (_query.Targeted)
                     AimLists();
-                // Lists of a sharp head say nothing that could close one.
-                bool sharp = _query.Codec.Sharp;
-                _opened.Open(_query.Index, _lists, sharp ? int.MaxValue : budget.Opened, _query.Targeted && !sharp ? _error.ListLimit : null);
+                // Lists of a sharp head say little about which of them could stay closed.
+                if (_query.Codec.Sharp)
+                    _opened.Open(_query.Index, _lists, budget.OpenedIfSharp, null, 0);
+                else
+                    _opened.Open(_query.Index, _lists, budget.Opened, _query.Targeted ? _error.ListLimit : null, budget.ListShare);
                 _codes.Begin(_query, _lists, _opened, _total);
                 break;
             case Level.Codes:

@@ -9,6 +9,18 @@ public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
     /// <summary>If above 0: read no more than keeps the expected relative error of each head's output below this.</summary>
     public float MaxError { get; init; }
 
+    /// <summary>Rows in the lists whose codes are read where lists say little; default: all.</summary>
+    public int OpenedIfSharp { get; init; } = int.MaxValue;
+
+    /// <summary>Share of the attention, summed over the group, from which on a list is worth opening; default 0. Not for sharp heads.</summary>
+    public float ListShare { get; init; }
+
+    /// <summary>Share of the attention, summed over the group, from which on a row is worth reading; default 0. Not for sharp heads, which read what is within 20 nats of their largest weight.</summary>
+    public float RowShare { get; init; }
+
+    /// <summary>Weight from which on a row of a head is worth reading.</summary>
+    internal float LeastWeight(IvfPqCodec codec) => codec.Sharp ? Promises.LeastIfSharp : RowShare;
+
     /// <summary>No bound: the error target alone decides.</summary>
     public static CascadeBudget ForError(float maxError) => new(int.MaxValue, int.MaxValue, int.MaxValue) { MaxError = maxError };
 }

@@ -37,7 +37,8 @@ internal sealed unsafe class ErrorTarget
 
     /// <summary>The score from which on to read: what leaves no more than <paramref name="rest"/> unread (null: any), but not more than a budget.</summary>
     /// <param name="weights">What each counts of the budget; null: 1.</param>
-    public static float Threshold(float* scores, float* weights, int count, int budget, double? rest)
+    /// <param name="least">Scores below it are not worth reading.</param>
+    public static float Threshold(float* scores, float* weights, int count, int budget, double? rest, float least)
     {
         if (rest is { } limit)
         {
@@ -45,7 +46,8 @@ internal sealed unsafe class ErrorTarget
             if (ScoreThreshold.SumFrom(scores, weights, count, threshold) <= budget)
                 return threshold;
         }
-        return ScoreThreshold.ForBudget(scores, weights, count, budget);
+        // Often all that is worth reading is within the budget, which one pass can tell.
+        return least > 0 && ScoreThreshold.SumFrom(scores, weights, count, least) <= budget ? least : ScoreThreshold.ForBudget(scores, weights, count, budget);
     }
 
     /// <summary>Learns the size of each head's output from what is attended to anyway and the estimate of the far part from lists alone.</summary>

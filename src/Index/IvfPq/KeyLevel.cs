@@ -35,7 +35,7 @@ internal sealed unsafe class KeyLevel
         Scratch.Grow(ref _at, opened.Stride);
         fixed (float* scores = codes.Scores)
         fixed (int* at = _at)
-            Count = ScoreThreshold.Collect(scores, opened.Stride, ErrorTarget.Threshold(scores, null, opened.Stride, most, rest), at);
+            Count = ScoreThreshold.Collect(scores, opened.Stride, ErrorTarget.Threshold(scores, null, opened.Stride, most, rest, query.Budget.LeastWeight(query.Codec)), at);
         // Whole tiles: a tile's logits may end beyond the last row.
         _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
         Scratch.Grow(ref _weights, query.Group * _stride);
@@ -102,7 +102,7 @@ internal sealed unsafe class KeyLevel
         int kept = 0;
         fixed (float* scores = _scores, weights = _weights)
         {
-            float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest);
+            float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest, _query.Budget.LeastWeight(_query.Codec));
             for (int i = 0; i < Count; i++)
             {
                 // Moved in any case: whether it stays is a coin's toss, which a branch would guess wrongly.

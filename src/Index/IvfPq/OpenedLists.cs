@@ -25,13 +25,14 @@ internal sealed unsafe class OpenedLists
     /// <summary>Chooses the lists of largest score.</summary>
     /// <param name="most">Rows, at most.</param>
     /// <param name="rest">Sum of the scores that may stay closed; null: only the budget counts.</param>
-    public void Open(IvfPqIndex index, ListLevel lists, int most, double? rest)
+    /// <param name="least">Score from which on a list is worth opening.</param>
+    public void Open(IvfPqIndex index, ListLevel lists, int most, double? rest, float least)
     {
         Scratch.Grow(ref _numbers, lists.Count);
         Scratch.Grow(ref _starts, lists.Count + 1);
         fixed (float* scores = lists.Scores, sizes = index.ListSizes)
         fixed (int* numbers = _numbers)
-            Count = ScoreThreshold.Collect(scores, lists.Count, ErrorTarget.Threshold(scores, sizes, lists.Count, most, rest), numbers);
+            Count = ScoreThreshold.Collect(scores, lists.Count, ErrorTarget.Threshold(scores, sizes, lists.Count, most, rest, least), numbers);
         Stride = 0;
         for (int i = 0; i < Count; i++)
         {

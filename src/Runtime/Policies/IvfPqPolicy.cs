@@ -45,6 +45,15 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Most tokens whose values are read; default 512.</summary>
     public int ValuesMost { get; init; } = 512;
 
+    /// <summary>Most tokens whose codes are read of a head so sharp that its lists say little; default all.</summary>
+    public int SharpOpenMost { get; init; } = int.MaxValue;
+
+    /// <summary>Share of the attention, summed over a group's queries, that a list must promise for its codes to be read; default 0.0003.</summary>
+    public double ListShare { get; init; } = 3e-4;
+
+    /// <summary>Share of the attention, summed over a group's queries, that a token must promise for its key and value to be read; default 0.0001.</summary>
+    public double RowShare { get; init; } = 1e-4;
+
     /// <summary>
     /// If above 0: budgets adapt to each head and query so that 95 of 100 outputs of a head err by less than this, |o − o_full| / |o_full|,
     /// as far as the prompt's latest queries tell; the shares above do not matter then. Default 0: fixed budgets.
@@ -90,12 +99,15 @@ public sealed record IvfPqPolicy : RetrievalPolicy
         base.Validate();
         Positive(RowsPerList, "rows of a list");
         Positive(OpenMost, "most tokens whose codes are read");
+        Positive(SharpOpenMost, "most tokens whose codes are read of a sharp head");
         Positive(KeysMost, "most tokens whose keys are read");
         Positive(ValuesMost, "most tokens whose values are read");
         Positive(PrefillOpenMost, "most tokens whose codes a token of a prompt reads");
         Positive(PrefillRowsMost, "most tokens that a token of a prompt reads");
         if (CarefulPrefill < 0)
             throw new InputException($"The number of tokens at the end of a prompt that read as much as a decode step is {CarefulPrefill}; it must be at least 0.");
+        if (!(ListShare is >= 0 and < 1) || !(RowShare is >= 0 and < 1))
+            throw new InputException($"The shares that lists and tokens must promise are {ListShare} and {RowShare}; they must be at least 0 and below 1.");
         if (!(PrefillListShare is >= 0 and < 1) || !(PrefillRowShare is >= 0 and < 1))
             throw new InputException($"The shares that lists and tokens must promise in prefill are {PrefillListShare} and {PrefillRowShare}; they must be at least 0 and below 1.");
         if (DensePrefill < 0)
@@ -109,13 +121,20 @@ public sealed record IvfPqPolicy : RetrievalPolicy
 
     /// <summary>What a step reads of so many indexed tokens, for each KV head.</summary>
     public CascadeBudget Budget(int rows)
-        => MaxError > 0 ? CascadeBudget.ForError((float)MaxError) : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost));
+        => MaxError > 0
+            ? CascadeBudget.ForError((float)MaxError) with { OpenedIfSharp = SharpOpenMost }
+            : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost))
+            {
+                OpenedIfSharp = SharpOpenMost,
+                ListShare = (float)ListShare,
+                RowShare = (float)RowShare,
+            };
 
     /// <summary>What a token of a prompt reads, for each KV head.</summary>
     internal BlockBudget PrefillBudget => new(PrefillOpenMost, PrefillRowsMost, (float)PrefillListShare, (float)PrefillRowShare) { OpenedIfSharp = Math.Max(PrefillOpenMost, SharpOpen) };
 
     /// <summary>What a token at the end of a prompt reads: keys as a decode step does, and their values.</summary>
-    internal BlockBudget CarefulBudget(int rows) => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), 0, 0) { OpenedIfSharp = int.MaxValue };
+    internal BlockBudget CarefulBudget(int rows) => new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), 0, 0) { OpenedIfSharp = SharpOpenMost };
 
     internal override ITokenSelector CreateSelector(LayerContext layer) => new IvfPqSelector(this, layer);
 
