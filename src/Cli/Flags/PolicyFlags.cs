@@ -90,6 +90,8 @@ internal sealed class PolicyFlags
             KeysMost = budget,
             ValueShare = 1,
             ValuesMost = (int)Math.Ceiling(ValuesPerKey * budget),
+            ListShare = 0,
+            RowShare = 0,
         },
         _ => throw new UsageException($"--budget is {budget} but the policy '{policy.Name}' has no budget; use --policy ivf-pq or exact, or leave it out."),
     };

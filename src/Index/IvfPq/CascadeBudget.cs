@@ -15,11 +15,11 @@ public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
     /// <summary>Share of the attention, summed over the group, from which on a list is worth opening; default 0. Not for sharp heads.</summary>
     public float ListShare { get; init; }
 
-    /// <summary>Share of the attention, summed over the group, from which on a row is worth reading; default 0. Not for sharp heads, which read what is within 20 nats of their largest weight.</summary>
+    /// <summary>Share of the attention, summed over the group, from which on a row is worth reading; default 0. Not for sharp heads, whose codes err too much.</summary>
     public float RowShare { get; init; }
 
     /// <summary>Weight from which on a row of a head is worth reading.</summary>
-    internal float LeastWeight(IvfPqCodec codec) => codec.Sharp ? Promises.LeastIfSharp : RowShare;
+    internal float LeastWeight(IvfPqCodec codec) => codec.Sharp ? 0 : RowShare;
 
     /// <summary>No bound: the error target alone decides.</summary>
     public static CascadeBudget ForError(float maxError) => new(int.MaxValue, int.MaxValue, int.MaxValue) { MaxError = maxError };

@@ -11,9 +11,6 @@ internal static class Promises
     // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
     private const float Highest = 40;
 
-    /// <summary>Weights of sharp heads are relative to their largest, exp(<see cref="Highest"/>): codes err by a few nats, so that less than this is not worth reading.</summary>
-    public static readonly float LeastIfSharp = MathF.Exp(Highest - 20);
-
     // Three nats: less than that a few rows can differ from their estimates by chance.
     private const float Doubt = 20;
 

@@ -21,6 +21,9 @@ public sealed class IvfPqPolicyTests
             KeysMost = 300,
             ValueShare = 0.0625,
             ValuesMost = 200,
+            SharpOpenMost = 7000,
+            ListShare = 0.003,
+            RowShare = 0.004,
             MaxError = 0.02,
             DensePrefill = 4096,
             CarefulPrefill = 17,
@@ -51,6 +54,9 @@ public sealed class IvfPqPolicyTests
         { new IvfPqPolicy { KeyShare = -0.1 }, "keys are read is -0.1" },
         { new IvfPqPolicy { KeyShare = double.NaN }, "keys are read is NaN" },
         { new IvfPqPolicy { ValueShare = double.PositiveInfinity }, "values are read is" },
+        { new IvfPqPolicy { SharpOpenMost = 0 }, "sharp head is 0" },
+        { new IvfPqPolicy { ListShare = -0.1 }, "must promise are -0.1" },
+        { new IvfPqPolicy { RowShare = 1 }, "and 1" },
         { new IvfPqPolicy { DensePrefill = -1 }, "exact attention is -1" },
         { new IvfPqPolicy { CarefulPrefill = -2 }, "a decode step is -2" },
         { new IvfPqPolicy { PrefillOpenMost = 0 }, "token of a prompt reads is 0" },
@@ -74,7 +80,7 @@ public sealed class IvfPqPolicyTests
         new IvfPqPolicy { Sinks = 0, Window = 1, RowsPerList = 1, OpenMost = 1, KeysMost = 1, ValuesMost = 1 }.Validate();
         new IvfPqPolicy { MaxError = 0 }.Validate();
         new IvfPqPolicy { MaxError = Math.BitDecrement(1.0) }.Validate();
-        new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue }.Validate();
+        new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue, ListShare = 0, RowShare = 0 }.Validate();
     }
 
     [Fact]
@@ -88,12 +94,12 @@ public sealed class IvfPqPolicyTests
     [Fact]
     public void BudgetsGrowWithTheTokensBetweenOneAndTheMost()
     {
-        var policy = new IvfPqPolicy { OpenShare = 0.5, OpenMost = 1000, KeyShare = 0.25, KeysMost = 400, ValueShare = 0.1, ValuesMost = 30 };
+        var policy = new IvfPqPolicy { OpenShare = 0.5, OpenMost = 1000, KeyShare = 0.25, KeysMost = 400, ValueShare = 0.1, ValuesMost = 30, ListShare = 0, RowShare = 0 };
         Assert.Equal(new CascadeBudget(500, 250, 30), policy.Budget(1000));
         Assert.Equal(new CascadeBudget(1000, 400, 30), policy.Budget(int.MaxValue));
         Assert.Equal(new CascadeBudget(1, 1, 1), policy.Budget(1));
         Assert.Equal(new CascadeBudget(4, 2, 1), policy.Budget(7));
-        var all = new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue };
+        var all = new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue, ListShare = 0, RowShare = 0 };
         Assert.Equal(new CascadeBudget(123457, 123457, 123457), all.Budget(123457));
     }
 }

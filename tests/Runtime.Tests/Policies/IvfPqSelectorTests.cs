@@ -184,6 +184,8 @@ public sealed unsafe class IvfPqSelectorTests : TokenSelectorTests
         KeysMost = int.MaxValue,
         ValueShare = 1,
         ValuesMost = int.MaxValue,
+        ListShare = 0,
+        RowShare = 0,
     };
 
     private ITokenSelector Reader(KvStore store) => Reader().CreateSelector(Context(store));

@@ -21,6 +21,8 @@ public sealed class IvfPqSessionTests
         KeysMost = int.MaxValue,
         ValueShare = 1,
         ValuesMost = int.MaxValue,
+        ListShare = 0,
+        RowShare = 0,
     };
 
     [Fact]

@@ -25,6 +25,8 @@ public sealed class SparsePrefillTests
         KeysMost = int.MaxValue,
         ValueShare = 1,
         ValuesMost = int.MaxValue,
+        ListShare = 0,
+        RowShare = 0,
     };
 
     [Fact]
