@@ -26,7 +26,6 @@ internal sealed unsafe class TokenSearch
     private readonly PinnedMemory<byte> _tables = new();
     private PackedRows[] _rows = [];
     private IvfPqIndex _index = null!;
-    private int[] _listSegment = [], _listNumber = [];
     private int _dim, _group, _stride, _openedCount, _openedRows, _chosenCount;
 
     public void Begin(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int group, int stride)

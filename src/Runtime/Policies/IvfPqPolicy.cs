@@ -75,11 +75,11 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Most tokens whose codes a token of a prompt reads; default 4,096.</summary>
     public int PrefillOpenMost { get; init; } = 4096;
 
-    /// <summary>Most tokens whose keys and values a token of a prompt reads; default 160.</summary>
-    public int PrefillRowsMost { get; init; } = 160;
+    /// <summary>Most tokens whose keys and values a token of a prompt reads; default 128.</summary>
+    public int PrefillRowsMost { get; init; } = 128;
 
-    /// <summary>Share of the attention, summed over a group's queries, that a list must promise for its codes to be read; default 0.0006.</summary>
-    public double PrefillListShare { get; init; } = 6e-4;
+    /// <summary>Share of the attention, summed over a group's queries, that a list must promise for its codes to be read; default 0.0008.</summary>
+    public double PrefillListShare { get; init; } = 8e-4;
 
     /// <summary>Share of the attention, summed over a group's queries, that a token must promise for its key and value to be read; default 0.00015.</summary>
     public double PrefillRowShare { get; init; } = 1.5e-4;
