@@ -49,9 +49,9 @@ internal static class PrefillScenario
                 results.Add(Read(engine, ids.AsSpan(0, tokens), compared, each, truth, first: false));
             string table = Report.Table(
                 ["policy", "tokens/s", "s", "mean KL, nats", "same most likely token"],
-                results.Select(r => new[] { r.Policy, $"{r.TokensPerSecond:F0}", $"{r.Seconds:F1}", $"{r.MeanKl:F5}", $"{r.SameTop:P1}" }));
+                results.Select(r => new[] { r.Policy, $"{r.TokensPerSecond:F0}", $"{r.Seconds:F1}", r.MeanKl is { } kl ? $"{kl:F5}" : "", r.SameTop is { } same ? $"{same:P1}" : "" }));
             Console.Write(table);
-            ResultFiles.Write($"prefill-{tokens}.md", $"{tokens:N0} tokens, the last {compared:N0} compared. {MachineName.Describe()}\n\n{table}");
+            ResultFiles.Write($"prefill-{tokens}.md", $"{tokens:N0} tokens{(truth is null ? "" : $", the last {compared:N0} compared")}. {MachineName.Describe()}\n\n{table}");
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(results));
         });
@@ -80,8 +80,8 @@ internal static class PrefillScenario
         });
         double seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         Console.Error.WriteLine($"{PolicyText.Describe(policy)}: {seconds:F1} s");
-        return new PrefillResult(PolicyText.Describe(policy), ids.Length / seconds, seconds, kl / compared, first ? 1 : same / compared);
+        return new PrefillResult(PolicyText.Describe(policy), ids.Length / seconds, seconds, truth is null ? null : kl / compared, truth is null ? null : first ? 1 : same / compared);
     }
 
-    private sealed record PrefillResult(string Policy, double TokensPerSecond, double Seconds, double MeanKl, double SameTop);
+    private sealed record PrefillResult(string Policy, double TokensPerSecond, double Seconds, double? MeanKl, double? SameTop);
 }
