@@ -10,6 +10,7 @@ root.Subcommands.Add(DivergenceScenario.Create());
 root.Subcommands.Add(FrontierScenario.Create());
 root.Subcommands.Add(DecodeScenario.Create());
 root.Subcommands.Add(NeedlesScenario.Create());
+root.Subcommands.Add(NeedleTableScenario.Create());
 root.Subcommands.Add(PeerScenario.Create());
 root.Subcommands.Add(PerplexityScenario.Create());
 root.Subcommands.Add(PrefillScenario.Create());

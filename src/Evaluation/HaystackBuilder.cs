@@ -4,8 +4,9 @@ using Retrieval.Runtime;
 namespace Retrieval.Evaluation;
 
 /// <summary>
-/// Hides needles in running text, one somewhere in each of as many equal stretches as there are needles, so that all depths
-/// occur. Length is counted in model tokens: sentence by sentence while building, then once over the finished text.
+/// Hides needles in running text: one somewhere in each of as many equal stretches as there are needles, so that all depths
+/// occur, or each where it is wanted. Length is counted in model tokens: sentence by sentence while building, then once over the
+/// finished text.
 /// </summary>
 /// <param name="count">Number of model tokens of a text.</param>
 /// <param name="sentences">Sentences that concatenate to the text, each beginning with the white space before it.</param>
@@ -25,9 +26,28 @@ public sealed class HaystackBuilder(Func<string, int> count, IEnumerable<string>
         public bool StartsParagraph => Text.StartsWith('\n') || Text.StartsWith('\r');
     }
 
+    /// <summary>Where a needle goes, in prose tokens.</summary>
+    /// <param name="From">At the first sentence that begins there or later.</param>
+    /// <param name="Until">From here on a needle with a paragraph of its own no longer waits for the end of one.</param>
+    private readonly record struct Place(int Needle, int From, int Until);
+
     /// <summary>Builds a text of at most <paramref name="tokens"/> tokens, and at most a sentence or <see cref="Slack"/> tokens fewer.</summary>
     /// <exception cref="InputException">The needles alone are longer, or the source of sentences ends too early.</exception>
-    public Haystack Build(IReadOnlyList<Needle> needles, int tokens)
+    public Haystack Build(IReadOnlyList<Needle> needles, int tokens) => Build(needles, prose => Stretches(needles.Count, prose), tokens);
+
+    /// <summary>The same with each needle at a depth of its own.</summary>
+    /// <param name="depths">Of each needle, the share of the text before it, 0 to 1; at 1 it ends the text.</param>
+    /// <exception cref="InputException">The needles alone are longer, or the source of sentences ends too early.</exception>
+    public Haystack Build(IReadOnlyList<Needle> needles, IReadOnlyList<double> depths, int tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(depths.Count, needles.Count);
+        int[] order = [.. Enumerable.Range(0, needles.Count).OrderBy(needle => depths[needle])];
+        return Build(needles, prose => [.. order.Select(needle => new Place(needle, At(depths[needle], prose), At(depths[needle], prose)))], tokens);
+
+        static int At(double depth, int prose) => depth >= 1 ? int.MaxValue : (int)(prose * depth);
+    }
+
+    private Haystack Build(IReadOnlyList<Needle> needles, Func<int, Place[]> places, int tokens)
     {
         Unit[] hidden = [.. needles.Select(needle => Measure((needle.OwnParagraph ? "\n\n" : " ") + needle.Text))];
         int proseTokens = tokens - hidden.Sum(unit => unit.Tokens);
@@ -38,7 +58,7 @@ public sealed class HaystackBuilder(Func<string, int> count, IEnumerable<string>
         Haystack? best = null;
         for (int round = 0; round < 5; round++)
         {
-            Haystack made = Assemble(needles, hidden, proseTokens);
+            Haystack made = Assemble(needles, hidden, places(proseTokens), proseTokens);
             int missing = tokens - made.Tokens;
             if (missing >= 0 && made.Tokens > (best?.Tokens ?? -1))
                 best = made;
@@ -51,48 +71,51 @@ public sealed class HaystackBuilder(Func<string, int> count, IEnumerable<string>
 
     public void Dispose() => _source.Dispose();
 
-    private Haystack Assemble(IReadOnlyList<Needle> needles, Unit[] hidden, int proseTokens)
+    private Haystack Assemble(IReadOnlyList<Needle> needles, Unit[] hidden, Place[] places, int proseTokens)
     {
         int sentences = Fill(proseTokens);
-        var random = new SeededRandom(seed);
-        int[] order = [.. Enumerable.Range(0, needles.Count)];
-        random.Shuffle<int>(order);
-
         var text = new StringBuilder();
         var placed = new List<PlacedNeedle>();
-        int next = 0;
         long before = 0;
-        int target = Stretch(random, next, order.Length, proseTokens);
         bool breakParagraph = false;
         for (int i = 0; i < sentences; i++)
         {
-            while (next < order.Length && i > 0 && before >= target && (!needles[order[next]].OwnParagraph || _prose[i].StartsParagraph || Overdue(before, next, order.Length, proseTokens)))
-            {
-                text.Append(hidden[order[next]].Text);
-                placed.Add(new PlacedNeedle(needles[order[next]], before / (double)Math.Max(1, proseTokens)));
-                breakParagraph = needles[order[next]].OwnParagraph;
-                next++;
-                target = Stretch(random, next, order.Length, proseTokens);
-            }
-            text.Append(breakParagraph && !_prose[i].StartsParagraph ? "\n\n" + _prose[i].Text.TrimStart() : _prose[i].Text);
-            breakParagraph = false;
+            while (placed.Count < places.Length && i > 0 && Fits(places[placed.Count], _prose[i].StartsParagraph))
+                Put(before / (double)Math.Max(1, proseTokens));
+            Add(_prose[i], false);
             before += _prose[i].Tokens;
         }
-        for (; next < order.Length; next++)
-        {
-            text.Append(hidden[order[next]].Text);
-            placed.Add(new PlacedNeedle(needles[order[next]], 1));
-        }
+        while (placed.Count < places.Length)
+            Put(1);
         string whole = text.ToString();
         return new Haystack(whole, count(whole), placed);
+
+        bool Fits(Place place, bool startsParagraph)
+            => before >= place.From && (!needles[place.Needle].OwnParagraph || startsParagraph || before >= place.Until);
+
+        void Put(double depth)
+        {
+            int needle = places[placed.Count].Needle;
+            Add(hidden[needle], needles[needle].OwnParagraph);
+            placed.Add(new PlacedNeedle(needles[needle], depth));
+        }
+
+        void Add(Unit unit, bool ownParagraph)
+        {
+            text.Append(breakParagraph && !unit.StartsParagraph ? "\n\n" + unit.Text.TrimStart() : unit.Text);
+            breakParagraph = ownParagraph;
+        }
     }
 
-    /// <summary>A place in the stretch of the needle with that rank, in prose tokens.</summary>
-    private static int Stretch(SeededRandom random, int rank, int needles, int proseTokens) =>
-        rank >= needles ? int.MaxValue : (int)(proseTokens * ((rank + random.NextDouble() * 0.98) / needles));
-
-    /// <summary>True at the end of the needle's stretch, where it no longer waits for the end of a paragraph.</summary>
-    private static bool Overdue(long before, int rank, int needles, int proseTokens) => before >= (rank + 1L) * proseTokens / needles;
+    /// <summary>Shuffled, each somewhere in a stretch of its own.</summary>
+    private Place[] Stretches(int needles, int proseTokens)
+    {
+        var random = new SeededRandom(seed);
+        int[] order = [.. Enumerable.Range(0, needles)];
+        random.Shuffle<int>(order);
+        return [.. order.Select((needle, rank) => new Place(
+            needle, (int)(proseTokens * ((rank + random.NextDouble() * 0.98) / needles)), (int)((rank + 1L) * proseTokens / needles)))];
+    }
 
     /// <summary>Reads sentences until they hold as many tokens as fit; returns how many sentences that are.</summary>
     private int Fill(int tokens)
