@@ -18,10 +18,11 @@ internal static class DecodeScenario
         Option<string> depths = new("--depths") { Description = "Tokens in the cache; 128k and 1m are understood", DefaultValueFactory = _ => "4k,32k,128k" };
         Option<string> policies = new("--policy") { Description = $"Policies: {string.Join(", ", RetrievalPolicy.Names)}", DefaultValueFactory = _ => "ivf-pq,full" };
         Option<int> steps = new("--steps", "-n") { Description = "Steps that are measured, after warming up", DefaultValueFactory = _ => 32 };
+        Option<int> generate = new("--generate") { Description = "Steps of a generation at each depth, to find the longest one; about 1,200 take over a new segment of the index. Default: none" };
         Option<int> threads = new("--threads", "-t") { Description = "Threads", DefaultValueFactory = _ => Environment.ProcessorCount };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
         Option<bool> readme = new("--update-readme") { Description = "Write a shorter table into README.md" };
-        foreach (Option option in new Option[] { model, depths, policies, steps, threads, json, readme })
+        foreach (Option option in new Option[] { model, depths, policies, steps, generate, threads, json, readme })
             command.Options.Add(option);
 
         command.SetAction(parsed =>
@@ -31,11 +32,13 @@ internal static class DecodeScenario
             if (tokens.Length == 0)
                 throw new InputException("--depths is empty; give at least one number of tokens.");
             int count = parsed.GetValue(steps), workers = parsed.GetValue(threads);
+            if (parsed.GetValue(generate) < 0)
+                throw new InputException($"--generate is {parsed.GetValue(generate)}; it must be at least 0.");
             if (count < 1 || workers < 1)
                 throw new InputException($"--steps is {count} and --threads is {workers}; both must be at least 1.");
             double bandwidth = MemoryBandwidth.Measure(workers);
             using var rig = new DecodeRig(parsed.GetValue(model)!, workers);
-            var measurement = new DecodeMeasurement(rig, bandwidth, count, Console.Error);
+            var measurement = new DecodeMeasurement(rig, bandwidth, count, parsed.GetValue(generate), Console.Error);
             var cells = new List<object>();
             foreach (RetrievalPolicy policy in chosen)
                 cells.AddRange(tokens.Select(depth => measurement.Measure(depth, policy)));
@@ -43,10 +46,16 @@ internal static class DecodeScenario
             string document = result.ToMarkdown();
             Console.Write(document);
             ResultFiles.Write("decode.md", document);
+            if (measurement.Generations.Count > 0)
+            {
+                string generations = GenerationCell.ToMarkdown(result.Title, measurement.Generations);
+                Console.Write($"\n{generations}");
+                ResultFiles.Write("decode-generation.md", generations);
+            }
             if (parsed.GetValue(readme))
                 ResultFiles.UpdateReadme("decode", result.ToShortMarkdown());
             if (parsed.GetValue(json))
-                Console.WriteLine(Report.Json(result.Cells));
+                Console.WriteLine(Report.Json(new List<object>([.. result.Cells, .. measurement.Generations])));
         });
         return command;
     }

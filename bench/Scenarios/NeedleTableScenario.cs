@@ -35,23 +35,24 @@ internal static class NeedleTableScenario
                 throw new InputException("--lengths and --texts must ask for at least one length and one text.");
             RetrievalPolicy reads = PolicyText.Read(parsed.GetValue(sparse)!), against = PolicyText.Read(parsed.GetValue(exact)!);
             using var engine = Engine.Load(new EngineOptions { Model = parsed.GetValue(model)!, Policy = reads, ContextLimit = tokens.Max() });
-            var run = new NeedleTableRun(engine, against, reads, [.. Enumerable.Range(parsed.GetValue(seed), parsed.GetValue(texts))], Console.Error);
-            // The quadratic readings come last, so that a run that is cut short has all others.
-            NeedleReading[] all = [.. tokens.Order().Select(length => new NeedleReading(length, false)), .. tokens.Order().Select(length => new NeedleReading(length, true))];
-            NeedleReading[] wanted = [.. all.Where(reading => !reading.Exact || reading.Tokens <= most)];
-            NeedleTable table = run.Table(all);
-            for (int i = 0; i < wanted.Length; i++)
-            {
-                run.Read(wanted[i]);
-                table = run.Table(all.Except(wanted[..(i + 1)]));
-                ResultFiles.Write("needles.md", table.ToMarkdown());
-                NeedlePlot.Save(table, Path.Combine(ResultFiles.Repository, "bench", "results", "needles"));
-            }
+            NeedleReading[] all = [.. tokens.Order().SelectMany(length => new NeedleReading[] { new(length, true), new(length, false) })];
+            ILookup<bool, NeedleReading> wanted = all.ToLookup(reading => !reading.Exact || reading.Tokens <= most);
+            var run = new NeedleTableRun(engine, against, reads, [.. wanted[true]], [.. wanted[false]], Console.Error);
+            foreach (int text in Enumerable.Range(parsed.GetValue(seed), parsed.GetValue(texts)))
+                run.Read(text, () => Keep(run.Table));
+            NeedleTable table = run.Table;
             Console.Write(table.ToMarkdown());
             if (parsed.GetValue(json))
                 Console.WriteLine(Report.Json(table));
             return table.Lower.Count == 0 ? 0 : 1;
         });
         return command;
+    }
+
+    /// <summary>What a long run has found is kept although it may be stopped.</summary>
+    private static void Keep(NeedleTable table)
+    {
+        ResultFiles.Write("needles.md", table.ToMarkdown());
+        NeedlePlot.Save(table, Path.Combine(ResultFiles.Repository, "bench", "results", "needles"));
     }
 }

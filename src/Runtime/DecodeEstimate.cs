@@ -14,13 +14,17 @@ internal static class DecodeEstimate
     private const double IvfPqMicroseconds = 124, IvfPqGrowth = 0.39;
     private const int IvfPqTokens = 8192;
 
+    // Of a sharp one: nanoseconds for each token, whose codes are all read.
+    private const double SharpNanoseconds = 4;
+
     // Every row read: bytes that one thread attends to in a second.
     private const double BytesPerSecond = 7.3e9;
     private const int Steps = 4;
 
     /// <param name="state">An empty sequence, of no use afterwards.</param>
-    public static double MillisecondsPerToken(Decoder decoder, ModelConfig model, SequenceState state, int tokens, int threads)
-        => Steady(decoder, model, state) + FarMilliseconds(model, state.Policy, tokens) / threads;
+    /// <param name="sharp">Share of the KV heads that are sharp, 0 to 1.</param>
+    public static double MillisecondsPerToken(Decoder decoder, ModelConfig model, SequenceState state, int tokens, double sharp, int threads)
+        => Steady(decoder, model, state) + FarMilliseconds(model, state.Policy, tokens, sharp) / threads;
 
     private static unsafe double Steady(Decoder decoder, ModelConfig model, SequenceState state)
     {
@@ -35,13 +39,14 @@ internal static class DecodeEstimate
         return fastest;
     }
 
-    private static double FarMilliseconds(ModelConfig model, RetrievalPolicy policy, int tokens)
+    private static double FarMilliseconds(ModelConfig model, RetrievalPolicy policy, int tokens, double sharp)
     {
         int heads = model.KvHeads * model.LayerKinds.Count(kind => kind.SlidingWindow is null);
         double rowBytes = 2.0 * sizeof(ushort) * model.HeadDim, all = tokens * rowBytes / BytesPerSecond * 1e3;
         return heads * policy switch
         {
-            IvfPqPolicy => Math.Min(all, IvfPqMicroseconds / 1e3 * (model.HeadDim / 64.0) * Math.Pow((double)tokens / IvfPqTokens, IvfPqGrowth)),
+            IvfPqPolicy own => Math.Min(all, model.HeadDim / 64.0 * (IvfPqMicroseconds / 1e3 * Math.Pow((double)tokens / IvfPqTokens, IvfPqGrowth)
+                + sharp * Math.Min(tokens, own.SharpOpenMost) * SharpNanoseconds / 1e6)),
             ExactPolicy exact => all / 2 + Math.Min(tokens, exact.Budget) * rowBytes / BytesPerSecond * 1e3,
             FullPolicy => all,
             _ => 0,

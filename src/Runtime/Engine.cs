@@ -139,16 +139,24 @@ public sealed class Engine : IDisposable
             .Plan(state.Length, tokens, _device is not null, WeightBytes, DeviceBytes);
 
     /// <summary>The plan with estimates of time, from what a sequence of no use takes for a moment.</summary>
-    internal MemoryPlan Timed(MemoryPlan plan, SequenceState state)
+    internal MemoryPlan Timed(MemoryPlan plan, SequenceState state, ReadOnlySpan<int> tokens)
     {
         int held = state.Length, end = (int)Math.Min(int.MaxValue, (long)held + plan.Tokens);
         using SequenceState probe = New(new FullPolicy()), steps = New(state.Policy);
+        state.ExpectedSharpShare = state.SharpShare ?? SharpShare(state.Policy, tokens);
         PrefillRate rate = PrefillRate.Measure(_decoder, Config, probe);
         return plan with
         {
-            PrefillSeconds = rate.Seconds(PrefillWork.Total(Config, held, plan.Tokens, state.DensePrefill, wholeLastLayer: false)),
-            MsPerToken = DecodeEstimate.MillisecondsPerToken(_decoder, Config, steps, end, Options.Threads),
+            PrefillSeconds = rate.Seconds(PrefillWork.Total(Config, held, plan.Tokens, state.PrefillSearch(end, state.ExpectedSharpShare), wholeLastLayer: false)),
+            MsPerToken = DecodeEstimate.MillisecondsPerToken(_decoder, Config, steps, end, state.ExpectedSharpShare, Options.Threads),
         };
+    }
+
+    /// <summary>Share of the KV heads that turn out to be sharp when the beginning of a text is read.</summary>
+    internal double SharpShare(RetrievalPolicy policy, ReadOnlySpan<int> tokens)
+    {
+        using SequenceState sample = New(policy);
+        return PrefillSample.SharpShare(_decoder, sample, tokens);
     }
 
     public void Dispose()

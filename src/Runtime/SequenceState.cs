@@ -114,6 +114,24 @@ internal sealed class SequenceState : IDisposable
     /// <summary>Tokens at the beginning that are read with exact attention; a device of its own has nothing to search with.</summary>
     public int DensePrefill => Policy is IvfPqPolicy policy && _device is null ? policy.DensePrefill : int.MaxValue;
 
+    /// <summary>Share of the KV heads that are sharp, as far as selectors have indexes, for which it waits; null: none has.</summary>
+    public double? SharpShare
+    {
+        get
+        {
+            bool[] known = [.. _selectors.OfType<IvfPqSelector>().SelectMany(selector => selector.SharpHeads)];
+            return known.Length == 0 ? null : known.Count(sharp => sharp) / (double)known.Length;
+        }
+    }
+
+    /// <summary>The share that estimates of time go by; 0 until somebody has looked.</summary>
+    public double ExpectedSharpShare { get; set; }
+
+    /// <summary>How a prompt that ends at <paramref name="length"/> searches while it is read; null: it attends to all tokens.</summary>
+    /// <param name="sharp">Share of the KV heads that are sharp.</param>
+    public PrefillSearch? PrefillSearch(int length, double sharp)
+        => DensePrefill < length && Policy is IvfPqPolicy policy ? Models.PrefillSearch.Of(policy, length, sharp) : null;
+
     /// <summary>What tokens of a prompt search instead of attending to it exactly; null: nothing.</summary>
     /// <param name="position">Position of the first token; the store has the rows of all.</param>
     /// <param name="length">Tokens that the sequence will hold when the whole prompt is read.</param>

@@ -71,12 +71,10 @@ public sealed unsafe class Session : IDisposable
     }
 
     /// <summary>What reading so many further tokens will take; nothing is read.</summary>
-    /// <param name="timed">Measures for a moment how fast this machine is, to say how long it will take.</param>
-    public MemoryPlan Plan(int tokens, bool timed = false)
-    {
-        MemoryPlan plan = _engine.Plan(_state, tokens);
-        return timed ? _engine.Timed(plan, _state) : plan;
-    }
+    public MemoryPlan Plan(int tokens) => _engine.Plan(_state, tokens);
+
+    /// <summary>The same with times: measures for a moment how fast this machine is, and looks at what the first layers make of the text's beginning.</summary>
+    public MemoryPlan TimedPlan(ReadOnlySpan<int> tokens) => _engine.Timed(Plan(tokens.Length), _state, tokens);
 
     /// <summary>Reads tokens as a prompt, and returns the log-probability of each one after the first, given those before it.</summary>
     /// <returns>[tokens − 1], natural logarithms; the first token only conditions the second. <see cref="Logits"/> are those after the last.</returns>

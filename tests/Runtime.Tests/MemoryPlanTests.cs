@@ -52,7 +52,7 @@ public sealed class MemoryPlanTests
     {
         using var engine = Engine.Load(RecallNano);
         using Session session = engine.NewSession();
-        MemoryPlan timed = session.Plan(100_000, timed: true);
+        MemoryPlan timed = session.TimedPlan([.. Enumerable.Range(0, 100_000).Select(i => 3 + i * 7 % 2000)]);
 
         Assert.Null(session.Plan(100_000).PrefillSeconds);
         Assert.InRange(timed.PrefillSeconds!.Value, 0.1, 100_000);
@@ -93,9 +93,46 @@ public sealed class MemoryPlanTests
         Assert.Equal(3e-9, rate.Attention, 15);
         Assert.Equal(2 + 30, rate.Seconds(new PrefillCost(1e9, 10e9)), 6);
 
+        // One chunk that was disturbed.
+        points[2].Item2 *= 10;
+        PrefillRate disturbed = PrefillRate.Fit(points);
+        Assert.Equal(rate.Matrices, disturbed.Matrices, 15);
+        Assert.Equal(rate.Attention, disturbed.Attention, 15);
+
         // Noise that says that more keys cost less.
         PrefillRate common = PrefillRate.Fit([(new PrefillCost(1e9, 1e9), 3), (new PrefillCost(1e9, 2e9), 2)]);
         Assert.Equal(common.Matrices, common.Attention);
-        Assert.Equal(1e-9, common.Matrices, 15);
+        Assert.Equal(13e-9 / 12, common.Matrices, 15);
+    }
+
+    [Fact]
+    public void SharpHeadsAreFoundAndCostMore()
+    {
+        using var engine = Engine.Load(RecallNano);
+        int[] tokens = [.. Enumerable.Range(0, 3000).Select(i => 3 + i * i % 2000)];
+
+        // The heads of recall-nano that see everything are sharp, on tokens without sense nearly all; a window that leaves nothing to index says nothing.
+        Assert.InRange(engine.SharpShare(new IvfPqPolicy(), tokens), 0.5, 1);
+        Assert.Equal(0, engine.SharpShare(new IvfPqPolicy { Window = 4096 }, tokens));
+
+        double Cost(int to, double sharp) => PrefillWork.Total(engine.Config, 0, to, PrefillSearch.Of(new IvfPqPolicy(), 1_000_000, sharp), wholeLastLayer: false).Attention;
+        Assert.InRange(Cost(100_000, 1) / Cost(100_000, 0), 1.5, 10);
+        // Beyond the dense tokens each costs little more than the one before.
+        Assert.InRange((Cost(200_000, 1) - Cost(100_000, 1)) / (Cost(100_000, 1) - Cost(8192, 1)), 1, 1.5);
+    }
+
+    [Fact]
+    public void PartsOfAPromptCostWhatTheWholeDoes()
+    {
+        using var engine = Engine.Load(RecallNano);
+        var search = PrefillSearch.Of(new IvfPqPolicy(), 50_000, 0.5);
+        foreach (int layer in (int[])[0, 2, 4])
+        {
+            PrefillCost whole = PrefillWork.Cost(engine.Config, layer, 0, 50_000, search, wholeLastLayer: true), sum = default;
+            for (int first = 0; first < 50_000; first += 1000)
+                sum += PrefillWork.Cost(engine.Config, layer, first, 1000, search, wholeLastLayer: true);
+            Assert.Equal(1, sum.Attention / whole.Attention, 9);
+            Assert.Equal(1, sum.Matrices / whole.Matrices, 9);
+        }
     }
 }

@@ -6,8 +6,9 @@ using Retrieval.Runtime.Policies;
 namespace Retrieval.Scenarios.Decoding;
 
 /// <summary>Measures cells one by one; a state lives only as long as its cell.</summary>
+/// <param name="generate">Steps of a generation that are all timed, after those that are measured; 0: none.</param>
 /// <param name="bandwidth">Of reading from memory, in GB/s (10⁹ bytes).</param>
-internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int steps, TextWriter log)
+internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int steps, int generate, TextWriter log)
 {
     private const int LayersBetweenLines = 10;
     private const int FirstToken = 1;
@@ -17,6 +18,9 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
 
     private readonly SyntheticKv _synthetic = new(rig.Config, rig.Sample(seed: 1));
+
+    /// <summary>Generations, one for each cell.</summary>
+    public List<GenerationCell> Generations { get; } = [];
 
     /// <summary>A <see cref="DecodeCell"/>, or a <see cref="RefusedCell"/> if its memory does not fit.</summary>
     public object Measure(int depth, RetrievalPolicy policy)
@@ -41,9 +45,26 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         (StepTimes times, double fastest, long bytes) = Steps(state, depth);
         log.WriteLine($"{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token, fastest {fastest:0.00}");
+        if (generate > 0)
+            Generations.Add(Generate(state, depth));
         return new DecodeCell(
             depth, policy.Name, Round(times.Total), Round(times.Weights), Round(times.Select), Round(times.Attend), Round(times.Other), Round(fastest),
             bytes, Round(bytes / bandwidth / 1e6), Environment.WorkingSet, state.IndexBytes, state.Store.Bytes, Math.Round(build, 1));
+    }
+
+    private GenerationCell Generate(SequenceState state, int depth)
+    {
+        state.RewindTo(depth);
+        int token = FirstToken;
+        var times = new List<StepTimes>();
+        for (int i = 0; i < generate; i++)
+        {
+            (token, StepTimes step) = rig.Step(state, token);
+            times.Add(step);
+        }
+        var cell = GenerationCell.Of(depth, state.Policy.Name, times);
+        log.WriteLine($"{cell.Policy}, {depth:N0} tokens, {generate:N0} steps: median {cell.MedianMs:0.00}, 99th percentile {cell.P99Ms:0.00}, longest {cell.Longest[0].Ms:0.00} ms");
+        return cell;
     }
 
     private (StepTimes Times, double Fastest, long Bytes) Steps(SequenceState state, int depth)

@@ -37,8 +37,10 @@ internal sealed record DecodeResult(string Model, string Machine, int Threads, d
         return text.ToString();
     }
 
-    private string Heading => string.Create(CultureInfo.InvariantCulture,
-        $"{Model}, {Threads} threads, {Machine}, {Bandwidth:0.0} GB/s; medians of {Steps} steps over a KV cache of synthetic rows; milliseconds a token.");
+    /// <summary>What ran where.</summary>
+    public string Title => string.Create(CultureInfo.InvariantCulture, $"{Model}, {Threads} threads, {Machine}, {Bandwidth:0.0} GB/s");
+
+    private string Heading => $"{Title}; medians of {Steps} steps over a KV cache of synthetic rows; milliseconds a token.";
 
     private void WriteRefused(TextWriter text)
     {

@@ -15,8 +15,7 @@ internal sealed class NeedleGrid
     /// <summary>Facts of the same kind in a text.</summary>
     public const int SameKind = 50;
 
-    /// <summary>Questions about one text and one depth.</summary>
-    public const int OneOfAKindAsked = 2, SameKindAsked = 4;
+    private const int OneOfAKindAsked = 2, SameKindAsked = 4;
 
     private const double Spread = 0.01;
 
@@ -43,6 +42,9 @@ internal sealed class NeedleGrid
 
     /// <summary>Questions about one text, all depths together.</summary>
     public int Questions => _asked.Count;
+
+    /// <summary>Questions of a family about one text and one depth.</summary>
+    public static int Asked(NeedleFamily family) => family == NeedleFamily.OneOfAKind ? OneOfAKindAsked : SameKindAsked;
 
     public Haystack Build(Engine engine, PromptForm form, NeedleQuiz quiz, int tokens)
     {

@@ -14,12 +14,7 @@ internal static class NeedlePlot
     /// <summary>Writes PATH.png and PATH.svg.</summary>
     public static void Save(NeedleTable table, string path)
     {
-        NeedleCell[][] rows =
-        [
-            .. table.Cells.GroupBy(cell => (cell.Family, cell.Reading))
-                .OrderBy(row => row.Key.Family).ThenBy(row => row.Key.Reading.Tokens).ThenBy(row => !row.Key.Reading.Exact)
-                .Select(row => row.OrderBy(cell => cell.Depth).ToArray()),
-        ];
+        NeedleCell[][] rows = [.. table.Cells.GroupBy(cell => (cell.Family, cell.Reading)).Select(row => row.ToArray())];
         using Plot plot = new();
         var shares = new double[rows.Length, NeedleGrid.Depths];
         for (int row = 0; row < rows.Length; row++)

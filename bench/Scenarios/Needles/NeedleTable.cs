@@ -10,8 +10,20 @@ namespace Retrieval.Scenarios.Needles;
 /// <param name="Wrong">Questions that a reading answered wrongly.</param>
 /// <param name="NotRun">Readings that were left out.</param>
 internal sealed record NeedleTable(
-    string Model, string Exact, string Sparse, int Texts, IReadOnlyList<NeedleCell> Cells, IReadOnlyList<WrongAnswer> Wrong, IReadOnlyList<NeedleReading> NotRun)
+    string Model, string Exact, string Sparse, int Texts, IReadOnlyList<NeedleCell> Cells, IReadOnlyList<NeedleResult> Wrong, IReadOnlyList<NeedleReading> NotRun)
 {
+    public static NeedleTable Of(string model, string exact, string sparse, IReadOnlyList<NeedleResult> results, IReadOnlyList<NeedleReading> notRun)
+    {
+        NeedleCell[] cells =
+        [
+            .. results.GroupBy(result => (result.Reading, result.Family, result.Depth))
+                .Select(cell => new NeedleCell(cell.Key.Reading, cell.Key.Family, cell.Key.Depth, cell.Count(), cell.Count(result => result.Correct)))
+                .OrderBy(cell => cell.Family).ThenBy(cell => cell.Reading.Tokens).ThenBy(cell => !cell.Reading.Exact).ThenBy(cell => cell.Depth),
+        ];
+        int texts = cells.Length == 0 ? 0 : cells[0].Asked / NeedleGrid.Asked(cells[0].Family);
+        return new NeedleTable(model, exact, sparse, texts, cells, [.. results.Where(result => !result.Correct)], notRun);
+    }
+
     /// <summary>Cells with fewer right answers under sparse prefill than under exact prefill.</summary>
     public IReadOnlyList<NeedleCell> Lower =>
     [
@@ -29,7 +41,7 @@ internal sealed record NeedleTable(
             text.WriteLine();
             text.Write(Report.Table(
                 ["tokens", "prefill", .. Enumerable.Range(0, NeedleGrid.Depths).Select(Depth), "all"],
-                family.GroupBy(cell => cell.Reading).OrderBy(row => row.Key.Tokens).ThenBy(row => !row.Key.Exact).Select(Row)));
+                family.GroupBy(cell => cell.Reading).Select(Row)));
         }
         text.WriteLine();
         text.WriteLine(Lower.Count == 0
@@ -53,12 +65,12 @@ internal sealed record NeedleTable(
 
     public static string Count(int tokens) => tokens.ToString("#,0", CultureInfo.InvariantCulture);
 
-    private string Answer(IGrouping<(int Tokens, int Depth, string Question, string Expected), WrongAnswer> wrong, bool exact)
+    private string Answer(IGrouping<(int Tokens, int Depth, string Question, string Expected), NeedleResult> wrong, bool exact)
         => wrong.FirstOrDefault(answer => answer.Reading.Exact == exact)?.Answer ?? (NotRun.Contains(new NeedleReading(wrong.Key.Tokens, exact)) ? "not run" : "right");
 
     private static string[] Row(IGrouping<NeedleReading, NeedleCell> row)
     {
-        IEnumerable<int> right = row.OrderBy(cell => cell.Depth).Select(cell => cell.Right);
+        IEnumerable<int> right = row.Select(cell => cell.Right);
         return [Count(row.Key.Tokens), row.Key.Name, .. right.Select(number => $"{number}"), $"{right.Sum()} of {row.Sum(cell => cell.Asked)}"];
     }
 
@@ -79,4 +91,5 @@ internal readonly record struct NeedleReading(int Tokens, bool Exact)
 /// <param name="Depth">Index of the depth, 0 to 10.</param>
 internal sealed record NeedleCell(NeedleReading Reading, NeedleFamily Family, int Depth, int Asked, int Right);
 
-internal sealed record WrongAnswer(NeedleReading Reading, NeedleFamily Family, int Depth, string Question, string Expected, string Answer);
+internal sealed record NeedleResult(
+    NeedleReading Reading, NeedleFamily Family, int Depth, string Question, string Expected, string Answer, bool Correct);

@@ -5,42 +5,47 @@ using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Scenarios.Needles;
 
-/// <summary>Reads texts of one length after the other and asks about them. A table can be had after each reading.</summary>
+/// <summary>Reads texts and asks about them, one text of each length after the other. A table can be had at any time.</summary>
 /// <param name="exact">Policy that reads with exact attention.</param>
 /// <param name="sparse">Policy that reads with sparse attention.</param>
-internal sealed class NeedleTableRun(Engine engine, RetrievalPolicy exact, RetrievalPolicy sparse, int[] seeds, TextWriter log)
+/// <param name="wanted">What to read.</param>
+/// <param name="leftOut">What the table says was not run.</param>
+internal sealed class NeedleTableRun(
+    Engine engine, RetrievalPolicy exact, RetrievalPolicy sparse, IReadOnlyList<NeedleReading> wanted, IReadOnlyList<NeedleReading> leftOut, TextWriter log)
 {
-    private readonly List<NeedleCell> _cells = [];
-    private readonly List<WrongAnswer> _wrong = [];
+    private readonly List<NeedleResult> _results = [];
+    private readonly HashSet<NeedleReading> _read = [];
 
-    /// <param name="notRun">Readings that are left out, or come later.</param>
-    public NeedleTable Table(IEnumerable<NeedleReading> notRun) => new(
-        engine.ModelName, PolicyText.Describe(exact), PolicyText.Describe(sparse), seeds.Length, [.. _cells], [.. _wrong], [.. notRun]);
+    /// <summary>What is known so far; a text counts as soon as it was read at all lengths, the first one at once.</summary>
+    public NeedleTable Table => NeedleTable.Of(
+        engine.ModelName, PolicyText.Describe(exact), PolicyText.Describe(sparse), _results, [.. wanted.Except(_read), .. leftOut]);
 
-    /// <summary>Reads the texts of a length and asks for the facts in them.</summary>
-    public void Read(NeedleReading reading)
+    /// <summary>Makes a text of each length from a seed, reads it and asks for the facts in it.</summary>
+    /// <param name="onRead">Called after each reading of the first text, and after all of any other.</param>
+    public void Read(int seed, Action onRead)
     {
-        var right = new int[Enum.GetValues<NeedleFamily>().Length, NeedleGrid.Depths];
-        var asked = new int[right.GetLength(0), NeedleGrid.Depths];
-        foreach (int seed in seeds)
+        bool first = _results.Count == 0;
+        var results = new List<NeedleResult>();
+        foreach (NeedleReading reading in wanted)
         {
-            foreach ((NeedleAnswer answer, NeedleFamily family, int depth) in Answers(reading, seed))
-            {
-                asked[(int)family, depth]++;
-                if (answer.Correct)
-                    right[(int)family, depth]++;
-                else
-                    _wrong.Add(new WrongAnswer(reading, family, depth, answer.Placed.Needle.Question, answer.Placed.Needle.Answer, answer.Text.ReplaceLineEndings(" ")));
-            }
+            results.AddRange(Read(reading, seed));
+            if (!first)
+                continue;
+            _read.Add(reading);
+            Take();
         }
-        foreach (NeedleFamily family in Enum.GetValues<NeedleFamily>())
+        Take();
+
+        void Take()
         {
-            for (int depth = 0; depth < NeedleGrid.Depths; depth++)
-                _cells.Add(new NeedleCell(reading, family, depth, asked[(int)family, depth], right[(int)family, depth]));
+            _results.AddRange(results);
+            if (results.Count > 0)
+                onRead();
+            results.Clear();
         }
     }
 
-    private IEnumerable<(NeedleAnswer Answer, NeedleFamily Family, int Depth)> Answers(NeedleReading reading, int seed)
+    private List<NeedleResult> Read(NeedleReading reading, int seed)
     {
         var form = new PromptForm(engine.Tokenizer, engine.ChatTemplate, PromptForm.PositionFor(engine.ModelName));
         var quiz = new NeedleQuiz(engine, form);
@@ -50,10 +55,14 @@ internal sealed class NeedleTableRun(Engine engine, RetrievalPolicy exact, Retri
         long begin = Stopwatch.GetTimestamp();
         session.Append(form.Head(haystack.Text));
         log.WriteLine($"{reading.Name}, {session.Length:N0} tokens, seed {seed}: read in {Stopwatch.GetElapsedTime(begin).TotalSeconds:0} s, {grid.Questions} questions");
+        var results = new List<NeedleResult>();
         foreach (PlacedNeedle placed in haystack.Needles)
         {
-            if (grid.Cell(placed.Needle) is { } cell)
-                yield return (quiz.Ask(session, placed), cell.Family, cell.Depth);
+            if (grid.Cell(placed.Needle) is not { } cell)
+                continue;
+            NeedleAnswer answer = quiz.Ask(session, placed);
+            results.Add(new NeedleResult(reading, cell.Family, cell.Depth, placed.Needle.Question, placed.Needle.Answer, answer.Text.ReplaceLineEndings(" "), answer.Correct));
         }
+        return results;
     }
 }

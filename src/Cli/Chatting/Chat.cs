@@ -30,7 +30,7 @@ internal sealed class Chat(Terminal terminal, Engine engine, Session session, Pr
                 ContextWarning.Write(terminal.Error, engine, needed);
             }
             engine.RequireRoom(needed);
-            PlanDisplay.Show(terminal.Error, session, unread.Length);
+            PlanDisplay.Show(terminal.Error, session, unread);
             result = TextGenerator.Generate(engine, session, unread, options, text =>
             {
                 display.Finish();

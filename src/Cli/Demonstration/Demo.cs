@@ -16,23 +16,27 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
     private MemoryPlan? _plan;
     private ReadingAccount? _stopped;
     private DemoCosts? _own, _full;
+    private int? _fullCorrect;
+    private DemoSameKind? _sameKind;
 
     /// <summary>Runs the demo. When it is stopped, the report holds what was answered until then.</summary>
     public DemoReport Run(DemoText text)
     {
-        IReadOnlyList<Needle> needles = text.Needles();
+        (IReadOnlyList<Needle> single, IReadOnlyList<Needle> same) = text.Needles();
+        Needle[] needles = [.. single, .. same];
         // The document's own frame in the prompt (begin token, template) counts as well.
         int reserve = _quiz.Reserve(needles) + form.Head("").Length;
         Haystack haystack = text.Build(engine.Tokenizer, needles, reserve);
         int[] tokens = form.Head(haystack.Text);
-        _out.WriteLine($"{engine.ModelName} reads {Units.Count(tokens.Length)} tokens ({Units.Count(haystack.Text.Length)} characters) with {needles.Count} facts hidden in them, policy {PolicyText.Describe(engine.Options.Policy)}.");
+        _out.WriteLine($"{engine.ModelName} reads {Units.Count(tokens.Length)} tokens ({Units.Count(haystack.Text.Length)} characters) with {single.Count} facts hidden in them{(same.Count == 0 ? "" : $" and {same.Count} of one kind")}, policy {PolicyText.Describe(engine.Options.Policy)}.");
         _out.Flush();
 
         using Session session = engine.NewSession();
         bool interrupted = false;
         try
         {
-            Play(session, tokens, haystack);
+            PlacedNeedle[] sameAsked = [.. haystack.Needles.Where(placed => same.Take(DemoText.SameKindAsked).Contains(placed.Needle))];
+            Play(session, tokens, [.. haystack.Needles.Where(placed => single.Contains(placed.Needle))], sameAsked, same.Count);
         }
         catch (OperationCanceledException)
         {
@@ -40,29 +44,42 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
         }
         DemoReport report = Summarize(session, tokens.Length, interrupted);
         if (report.Asked > 0)
-            _out.WriteLine($"\n{report.Correct} of {report.Asked} right.");
+            _out.WriteLine($"\n{report.Correct} of {report.Asked} right{Beside(report.FullCorrect)}.");
+        if (report.SameKind is { } among)
+            _out.WriteLine($"Of {among.Asked} asked among {among.Hidden} of one kind {among.Correct} right{Beside(among.FullCorrect)}.");
         if (_own is not null)
             WriteCosts(session, _own, report.RssBytes);
         return report;
     }
 
-    private void Play(Session session, int[] tokens, Haystack haystack)
+    private static string Beside(int? full) => full is null ? "" : $"; full attention, from the same rows: {full}";
+
+    /// <param name="facts">One of a kind, in the order of the text.</param>
+    /// <param name="same">Those to ask for of <paramref name="hidden"/> of one kind.</param>
+    private void Play(Session session, int[] tokens, PlacedNeedle[] facts, PlacedNeedle[] same, int hidden)
     {
         _reading = Read(session, tokens);
         _out.WriteLine($"Read in {Units.Time(_reading.Value)}, {Units.Rate(tokens.Length / _reading.Value.TotalSeconds)} tokens/s.");
         _out.WriteLine();
-        foreach (PlacedNeedle needle in haystack.Needles)
+        foreach (PlacedNeedle needle in facts)
             Ask(session, needle);
-        _own = Measure(session, haystack.Needles[0]);
+        if (same.Length > 0)
+            _sameKind = new DemoSameKind(hidden, same.Length, Correct(session, same), null);
+        _own = Measure(session, facts[0]);
         if (session.Policy is FullPolicy)
             return;
         using Session full = session.Fork(new FullPolicy());
-        _full = Measure(full, haystack.Needles[0]);
+        _full = Measure(full, facts[0]);
+        _fullCorrect = Correct(full, facts);
+        if (_sameKind is not null)
+            _sameKind = _sameKind with { FullCorrect = Correct(full, same) };
     }
+
+    private int Correct(Session session, PlacedNeedle[] needles) => needles.Count(needle => _quiz.Ask(session, needle, cancel).Correct);
 
     private TimeSpan Read(Session session, int[] tokens)
     {
-        _plan = PlanDisplay.Show(terminal.Error, session, tokens.Length);
+        _plan = PlanDisplay.Show(terminal.Error, session, tokens);
         var display = new PrefillDisplay(terminal, "reading");
         try
         {
@@ -121,6 +138,8 @@ internal sealed class Demo(Terminal terminal, Engine engine, PromptForm form, bo
             interrupted,
             _answers.Count,
             _answers.Count(answer => answer.Correct),
+            _fullCorrect,
+            _sameKind,
             _reading is null ? 0 : tokens + _answers.Select(answer => answer.Result.PromptTokens).DefaultIfEmpty().Max(),
             _answers.Sum(answer => answer.Result.Tokens.Count),
             Rounded((_reading + _own?.Question)?.TotalMilliseconds),

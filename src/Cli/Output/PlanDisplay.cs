@@ -12,14 +12,14 @@ internal static class PlanDisplay
     private const double LargeShare = 0.25;
 
     /// <summary>The plan for so many further tokens, shown if it is worth it.</summary>
-    public static MemoryPlan Show(TextWriter writer, Session session, int tokens)
+    public static MemoryPlan Show(TextWriter writer, Session session, int[] tokens)
     {
-        MemoryPlan plan = session.Plan(tokens);
-        if (tokens < LongPrompt && plan.HostNeededBytes < LargeShare * plan.HostAvailableBytes)
+        MemoryPlan plan = session.Plan(tokens.Length);
+        if (tokens.Length < LongPrompt && plan.HostNeededBytes < LargeShare * plan.HostAvailableBytes)
             return plan;
         // Measured before anything large is there; a prompt that does not fit is not worth the measurement.
         if (plan.HostNeededBytes <= plan.HostAvailableBytes)
-            plan = session.Plan(tokens, timed: true);
+            plan = session.TimedPlan(tokens);
         Write(writer, plan, session.Policy.Name);
         return plan;
     }
@@ -39,7 +39,7 @@ internal static class PlanDisplay
         Row("  work", plan.HostWorkBytes, "weights in use, activations, building of indexes");
         Row("disk", plan.DiskBytes, "nothing is written");
         if (plan.PrefillSeconds is double prefill)
-            Line("time to read", "about " + Units.Time(TimeSpan.FromSeconds(prefill)), "from one layer, measured just now");
+            Line("time to read", "about " + Units.Time(TimeSpan.FromSeconds(prefill)), "from one layer and the text's first tokens, measured just now");
         if (plan.MsPerToken is double token)
             Line("time per token", "about " + Units.Milliseconds(token), "from a measured step, and for far tokens from measurements on another machine");
 

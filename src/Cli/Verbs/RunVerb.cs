@@ -38,7 +38,7 @@ internal static class RunVerb
             bool toJson = parsed.GetValue(json);
             ContextWarning.Write(terminal.Error, engine, (long)tokens.Length + options.MaxTokens);
             engine.RequireRoom((long)tokens.Length + options.MaxTokens);
-            MemoryPlan plan = PlanDisplay.Show(terminal.Error, session, tokens.Length);
+            MemoryPlan plan = PlanDisplay.Show(terminal.Error, session, tokens);
             // Until here Ctrl-C just ends the process.
             using var interrupt = new Interrupt();
             GenerationResult result = Generate(terminal, engine, session, tokens, options, plan, toJson, interrupt.Token);

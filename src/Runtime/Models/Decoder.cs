@@ -80,7 +80,7 @@ internal sealed unsafe class Decoder : IDisposable
     {
         int start = state.Length, end = start + tokens.Length;
         using var hidden = new HostBuffer((long)tokens.Length * _config.Hidden);
-        var work = new PrefillWork(_config, start, tokens.Length, state.DensePrefill, onHidden is not null, onWork);
+        var work = new PrefillWork(_config, start, tokens.Length, state.PrefillSearch(end, state.ExpectedSharpShare), onHidden is not null, onWork);
         for (int first = 0; first < tokens.Length; first += Chunk)
         {
             SetCount(Math.Min(Chunk, tokens.Length - first));
@@ -181,7 +181,8 @@ internal sealed unsafe class Decoder : IDisposable
         int count = _query.Count, piece = count;
         if (_query.HasAddress)
         {
-            double work = PrefillWork.Cost(_config, layer, position, count, state.DensePrefill, wholeLastLayer: true).Attention / Environment.ProcessorCount;
+            // Pieces, and with them results, must not depend on what somebody expects.
+            double work = PrefillWork.Cost(_config, layer, position, count, state.PrefillSearch(length, sharp: 0), wholeLastLayer: true).Attention / Environment.ProcessorCount;
             piece = Math.Max(SmallestPiece, (int)(count * UninterruptedWork / Math.Max(work, 1)) / SmallestPiece * SmallestPiece);
         }
         for (int first = 0; first < count; first += piece)

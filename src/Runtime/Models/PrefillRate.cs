@@ -11,7 +11,7 @@ namespace Retrieval.Runtime.Models;
 internal readonly record struct PrefillRate(double Matrices, double Attention)
 {
     // The first is a warm-up: code is compiled and weights are converted.
-    private const int Chunks = 6;
+    private const int Chunks = 9;
     private static readonly TimeSpan Enough = TimeSpan.FromSeconds(2);
 
     /// <param name="state">An empty sequence that reads with exact attention, of no use afterwards.</param>
@@ -25,23 +25,29 @@ internal readonly record struct PrefillRate(double Matrices, double Attention)
             long chunk = Stopwatch.GetTimestamp();
             decoder.Probe(state, layer, i * decoder.Chunk);
             if (i > 0)
-                points.Add((PrefillWork.Cost(model, layer, i * decoder.Chunk, decoder.Chunk, int.MaxValue, wholeLastLayer: true), Stopwatch.GetElapsedTime(chunk).TotalSeconds));
+                points.Add((PrefillWork.Cost(model, layer, i * decoder.Chunk, decoder.Chunk, null, wholeLastLayer: true), Stopwatch.GetElapsedTime(chunk).TotalSeconds));
         }
         return Fit(points);
     }
 
     public double Seconds(PrefillCost cost) => cost.Matrices * Matrices + cost.Attention * Attention;
 
-    /// <summary>Least squares over chunks whose matrices cost the same; one rate for both where the line makes no sense.</summary>
+    /// <summary>The line of median slope (Theil and Sen) through chunks whose matrices cost the same, because one of them may be disturbed; one rate for both where it makes no sense.</summary>
     internal static PrefillRate Fit(IReadOnlyList<(PrefillCost Cost, double Seconds)> points)
     {
-        double time = points.Average(point => point.Seconds), attention = points.Average(point => point.Cost.Attention);
-        double matrices = points.Average(point => point.Cost.Matrices), common = time / (matrices + attention);
-        double spread = points.Sum(point => Square(point.Cost.Attention - attention));
-        double slope = spread == 0 ? common : points.Sum(point => (point.Cost.Attention - attention) * (point.Seconds - time)) / spread;
-        double rest = (time - slope * attention) / matrices;
+        double matrices = points.Average(point => point.Cost.Matrices), common = Median(points.Select(point => point.Seconds / point.Cost.Sum));
+        double slope = Median(
+            from one in points
+            from other in points
+            where one.Cost.Attention < other.Cost.Attention
+            select (other.Seconds - one.Seconds) / (other.Cost.Attention - one.Cost.Attention));
+        double rest = Median(points.Select(point => point.Seconds - slope * point.Cost.Attention)) / matrices;
         return slope > 0 && rest > 0 ? new PrefillRate(rest, slope) : new PrefillRate(common, common);
 
-        static double Square(double value) => value * value;
+        static double Median(IEnumerable<double> values)
+        {
+            double[] sorted = [.. values.Order()];
+            return sorted.Length == 0 ? 0 : (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+        }
     }
 }

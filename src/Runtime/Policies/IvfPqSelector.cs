@@ -53,6 +53,16 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     /// <summary>How the indexes are built.</summary>
     public IvfPqPolicy Policy => _policy;
 
+    /// <summary>Of each KV head that has an index, whether it is so sharp that its lists say little.</summary>
+    public IEnumerable<bool> SharpHeads
+    {
+        get
+        {
+            Settle();
+            return _indexes.OfType<IvfPqIndex>().Select(index => index.Codec.Sharp);
+        }
+    }
+
     public long IndexBytes
     {
         get
