@@ -6,15 +6,12 @@ namespace Retrieval.Runtime.Policies;
 
 /// <summary>
 /// Indexes over the far tokens of one layer, one for each KV head. A prompt's rows are indexed in the background while the next
-/// layer computes. Rows that the window leaves behind in decode are attended to exactly until there are enough for a segment;
-/// it is built beside the next steps and taken over a fixed number of steps later, so that a run does not depend on timing.
+/// layer computes. Rows that the window leaves behind in decode are attended to exactly until there are enough for a segment, which
+/// one step builds: beside the steps a build would take their cores away in turns, and make some of them ten times as long.
 /// </summary>
 internal sealed unsafe class IvfPqSelector : ITokenSelector
 {
-    // Steps between the start of a segment and its use: some hundred milliseconds of decode for some ten of building.
-    private const int BuildSteps = 64;
-
-    // Layers reach the length of a segment in the same step; they start one after another instead.
+    // Layers reach the length of a segment in the same step; they build one after another instead, a layer a step.
     private const int Stagger = 64;
 
     // Scratch memory serves all layers: they are searched one after another.
@@ -33,8 +30,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private IvfPqIndex?[] _indexes;
     private PackedRows[][] _packed;
     private Task? _prefillBuild;
-    private Task<IvfPqSegment[][]>? _stepBuild;
-    private int _count, _indexed, _adoptAt;
+    private int _count, _indexed;
     private long _bytesRead;
 
     public IvfPqSelector(IvfPqPolicy policy, LayerContext layer)
@@ -95,23 +91,16 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public IndexedRows? Reading(int end, int length, PromptQueries queries)
     {
         Settle();
-        DropStepBuild();
         int first = _layer.Sinks + _indexed, segmentRows = _indexes[0]?.Options.SegmentRows ?? _policy.IndexOf(length).SegmentRows;
         int count = (end - first) / segmentRows * segmentRows;
         if (count > 0)
-        {
-            var built = new IvfPqSegment[_kvHeads][];
-            _layer.Workers.For(_kvHeads, 1, (_, head, _) => built[head] = Build(head, queries, Keys(head), Values(head), first, count, length));
-            Adopt(built);
-            _indexed += count;
-        }
+            Extend(queries, first, count, length);
         return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget, _policy.CarefulBudget(_indexed), length - _policy.CarefulPrefill);
     }
 
     public void Prefill(int rows, PromptQueries queries)
     {
         Settle();
-        DropStepBuild();
         _count += rows;
         _queries = queries.Copy();
         int first = _layer.Sinks + _indexed, count = Pending >= IvfPqPolicy.SmallestSegment ? Pending : 0;
@@ -126,21 +115,18 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Append(int rows)
     {
         _count += rows;
-        if (_stepBuild is not null)
-        {
-            if (_count >= _adoptAt)
-                AdoptStepBuild();
-        }
-        else if (Pending >= IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
-        {
-            StartStepBuild(Math.Min(Pending, _policy.IndexOf(_count).SegmentRows));
-        }
+        if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
+            return;
+        int first = _layer.Sinks + _indexed, count = Math.Min(Pending, _policy.IndexOf(_count).SegmentRows);
+        Extend(_queries, first, count, first + count);
+        // A generation without a prompt has no queries to calibrate with.
+        if (_targets.Length == 0)
+            _targets = [.. Enumerable.Repeat(HeadCalibration.WithoutSamples((float)_policy.MaxError), _kvHeads)];
     }
 
     public void Truncate(int rows)
     {
         Settle();
-        DropStepBuild();
         _count = Math.Min(_count, rows);
         int end = _layer.Sinks + _count;
         foreach (IvfPqIndex? index in _indexes)
@@ -188,14 +174,10 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public IvfPqSelector Fork(IvfPqPolicy policy, LayerContext layer)
     {
         Settle();
-        // A segment that is being built will serve both, a fixed number of steps after it was begun.
-        ((IAsyncResult?)_stepBuild)?.AsyncWaitHandle.WaitOne();
         var fork = new IvfPqSelector(policy, layer)
         {
             _count = _count,
             _indexed = _indexed,
-            _stepBuild = _stepBuild,
-            _adoptAt = _adoptAt,
             // The source's prompts go on to change its own.
             _queries = _queries.Copy(),
             _indexes = [.. _indexes.Select(index => index?.Copy())],
@@ -209,7 +191,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     {
         // What failed in the background no longer matters; that it still reads the store does.
         ((IAsyncResult?)_prefillBuild)?.AsyncWaitHandle.WaitOne();
-        DropStepBuild();
     }
 
     private KvKeyRows Keys(int head) => new(_layer.Store, _layer.Layer, head);
@@ -221,7 +202,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     {
         HeadCalibration[] calibrations = Calibrations(queries, first + count);
         if (count > 0)
-            Adopt(Build(queries, Keys, Values, first, count));
+            Adopt([.. Enumerable.Range(0, _kvHeads).Select(head => Build(head, queries, first, count, first + count))]);
         _targets = Targets(calibrations);
     }
 
@@ -234,17 +215,21 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         return [.. calibrations.Select((head, i) => head.Find(_cascade, _indexes[i]!, _packed[i], _policy.Budget(_indexes[i]!.End - _layer.Sinks)))];
     }
 
-    /// <summary>New segments of each KV head.</summary>
-    private IvfPqSegment[][] Build(PromptQueries queries, Func<int, IKeyRows> keys, Func<int, IKeyRows> values, int first, int count)
+    /// <summary>Indexes and packs rows at once, on all workers.</summary>
+    /// <param name="length">Tokens that the sequence will hold.</param>
+    private void Extend(PromptQueries queries, int first, int count, int length)
     {
         var built = new IvfPqSegment[_kvHeads][];
-        for (int head = 0; head < _kvHeads; head++)
-            built[head] = Build(head, queries, keys(head), values(head), first, count, first + count);
-        return built;
+        _layer.Workers.For(_kvHeads, 1, (_, head, _) => built[head] = Build(head, queries, first, count, length));
+        Adopt(built);
+        _indexed += count;
     }
 
-    private IvfPqSegment[] Build(int head, PromptQueries queries, IKeyRows keys, IKeyRows values, int first, int count, int length)
+    /// <summary>New segments of a KV head.</summary>
+    private IvfPqSegment[] Build(int head, PromptQueries queries, int first, int count, int length)
     {
+        KvKeyRows keys = Keys(head);
+        KvValueRows values = Values(head);
         IvfPqIndex index = _indexes[head] ??= IvfPqIndex.Prepare(keys, values, first, count, queries.Moments[head], _policy.IndexOf(length));
         return index.Encode(keys, values, first, count);
     }
@@ -257,35 +242,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         for (int head = 0; head < _kvHeads; head++)
             _indexes[head]!.Add(built[head]);
         Repack();
-    }
-
-    private void StartStepBuild(int count)
-    {
-        int first = _layer.Sinks + _indexed;
-        RowCopy[] keys = [.. Enumerable.Range(0, _kvHeads).Select(head => new RowCopy(Keys(head), first, count))];
-        RowCopy[] values = [.. Enumerable.Range(0, _kvHeads).Select(head => new RowCopy(Values(head), first, count))];
-        PromptQueries queries = _queries;
-        _adoptAt = _count + BuildSteps;
-        _stepBuild = Task.Factory.StartNew(
-            () => Build(queries, head => keys[head], head => values[head], first, count), default, TaskCreationOptions.None, _layer.Builders);
-    }
-
-    private void AdoptStepBuild()
-    {
-        IvfPqSegment[][] built = _stepBuild!.GetAwaiter().GetResult();
-        _stepBuild = null;
-        int count = built[0].Sum(segment => segment.Count);
-        Adopt(built);
-        _indexed += count;
-        // A generation without a prompt has no queries to calibrate with.
-        if (_targets.Length == 0)
-            _targets = [.. Enumerable.Repeat(HeadCalibration.WithoutSamples((float)_policy.MaxError), _kvHeads)];
-    }
-
-    private void DropStepBuild()
-    {
-        ((IAsyncResult?)_stepBuild)?.AsyncWaitHandle.WaitOne();
-        _stepBuild = null;
     }
 
     /// <summary>Finds the packed rows of each segment in the store.</summary>

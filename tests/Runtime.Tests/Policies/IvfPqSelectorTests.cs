@@ -106,7 +106,7 @@ public sealed unsafe class IvfPqSelectorTests : TokenSelectorTests
         AssertIsFullAttention(selector, store, 1250);
     }
 
-    /// <summary>Before, during and after the building of a segment.</summary>
+    /// <summary>Before a segment is built, right after it and later.</summary>
     [Theory]
     [InlineData(500)]
     [InlineData(1030)]
