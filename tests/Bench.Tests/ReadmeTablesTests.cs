@@ -42,6 +42,21 @@ public sealed class ReadmeTablesTests
         Assert.Contains("Not measured: full at 1,048,576 tokens", text);
     }
 
+    [Fact]
+    public void A_generation_shows_its_longest_steps()
+    {
+        StepTimes[] steps = [.. Enumerable.Range(1, 200).Select(i => new StepTimes(i == 77 ? 1000 : i, 1, 2, 3))];
+
+        GenerationCell cell = GenerationCell.Of(4096, "ivf-pq", steps);
+
+        Assert.Equal((77 - 1, 1000), (cell.Longest[0].Step, cell.Longest[0].Ms));
+        Assert.Equal((200 - 1, 200), (cell.Longest[1].Step, cell.Longest[1].Ms));
+        // 198 of 200 steps take no longer; without the disturbed one, 199 is the 198th.
+        Assert.Equal(199, cell.P99Ms);
+        Assert.Equal(101.5, cell.MedianMs);
+        Assert.Equal("| ivf-pq | 4,096 | 200 | 101.50 | 199.00 | 1000.00 | 9.9 |", Rows(GenerationCell.ToMarkdown("machine", [cell]))[0]);
+    }
+
     /// <summary>Rows of a table without its heading.</summary>
     private static string[] Rows(string markdown) => [.. markdown.Split('\n').Where(line => line.StartsWith('|')).Skip(2)];
 }

@@ -41,6 +41,34 @@ public sealed class HaystackBuilderTests
     }
 
     [Fact]
+    public void Needles_stand_at_the_depths_that_are_wanted()
+    {
+        IReadOnlyList<Needle> needles = new NeedleMaker(seed: 1).OneOfAKind(6);
+        double[] depths = [1, 0.5, 0, 0.25, 0.5, 0.51];
+        using var builder = new HaystackBuilder(Words, Prose.Sentences(seed: 1), seed: 1);
+
+        Haystack haystack = builder.Build(needles, depths, 20_000);
+
+        Assert.InRange(haystack.Tokens, 20_000 - 64, 20_000);
+        Assert.Equal([2, 3, 1, 4, 5, 0], haystack.Needles.Select(placed => needles.ToList().IndexOf(placed.Needle)));
+        Assert.Equal(haystack.Needles.OrderBy(placed => haystack.Text.IndexOf(placed.Needle.Text, StringComparison.Ordinal)), haystack.Needles);
+        // A sentence may be begun.
+        Assert.All(haystack.Needles, placed => Assert.InRange(placed.Depth, depths[needles.ToList().IndexOf(placed.Needle)], depths[needles.ToList().IndexOf(placed.Needle)] + 0.01));
+        Assert.EndsWith(needles[0].Text, haystack.Text);
+    }
+
+    [Fact]
+    public void A_line_beside_another_needle_stands_alone()
+    {
+        IReadOnlyList<Needle> needles = new NeedleMaker(seed: 1).OneOfAKind(4);
+        using var builder = new HaystackBuilder(Words, Prose.Sentences(seed: 1), seed: 1);
+
+        Haystack haystack = builder.Build(needles, [0.5, 0.5, 0.5, 0.5], 4000);
+
+        Assert.Contains($"\n\n{needles.Single(needle => needle.OwnParagraph).Text}\n\n", haystack.Text);
+    }
+
+    [Fact]
     public void A_line_stands_alone()
     {
         Haystack haystack = Build(4000, 3, Words);
