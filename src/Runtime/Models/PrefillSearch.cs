@@ -14,10 +14,10 @@ namespace Retrieval.Runtime.Models;
 /// <param name="Sharp">Share of the KV heads that are sharp, 0 to 1.</param>
 internal readonly record struct PrefillSearch(int Dense, double NearKeys, double RowsPerList, double SharpOpened, double Sharp)
 {
-    // Measured on two threads of a server processor, where a multiplication of exact attention took 6 ps: for each query a list;
+    // Measured on two threads of a server processor, where a multiplication of exact attention took 6 to 7 ps: for each query a list;
     // codes and rows of a head that is not sharp; the codes of a row of one that is; and for each KV head a row of the index and its
     // packing, at 64 elements.
-    private const double List = 900, Read = 500_000, SharpRow = 175, Row = 500_000;
+    private const double List = 780, Read = 430_000, SharpRow = 150, Row = 430_000;
 
     /// <param name="tokens">Tokens that the sequence will hold.</param>
     /// <param name="sharp">Share of the KV heads that are sharp.</param>
