@@ -12,10 +12,10 @@ namespace Retrieval.Index;
 internal sealed unsafe class CandidateSieve
 {
     // Rows of leading lists: all of them are candidates, and the fewer they are the more of the others become ones.
-    private const int LeadingPart = 32, LeadingPerChosen = 16;
+    private const int LeadingPart = 64, LeadingPerChosen = 16;
 
     // Lists can promise the wrong ones: some lead whatever they promise.
-    private const int AnyList = 64;
+    private const int AnyList = 128;
 
     // Fewer rows are not worth a second pass.
     private const int LeastParts = 3;
@@ -36,7 +36,7 @@ internal sealed unsafe class CandidateSieve
     private float _leading;
     private int _wanted, _longest, _leadingRows;
 
-    /// <summary>[group, stride]: candidates, list after list in each part, and −∞ where there are gaps between lists. Leading lists stand behind all parts.</summary>
+    /// <summary>[group, stride]: candidates, list after list in each part, behind its last ones −∞ to the end of a block. Leading lists stand behind all parts.</summary>
     public float* Logits => _logits.Pointer;
 
     public int Stride => _opened.Stride + _leadingRows;
@@ -44,7 +44,7 @@ internal sealed unsafe class CandidateSieve
     /// <summary>[stride]: places of candidates among the rows of all opened lists.</summary>
     public int[] Places => _places;
 
-    /// <summary>Where each opened list's candidates begin; −∞ follows to the end of a block.</summary>
+    /// <summary>Where each opened list's candidates begin.</summary>
     public int[] Starts => _at;
 
     /// <summary>Candidates of each opened list.</summary>

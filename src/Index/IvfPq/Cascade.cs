@@ -145,7 +145,7 @@ public sealed unsafe class Cascade
             case Level.Weights:
                 _codes.ReplaceMasses();
                 if (_query.Targeted)
-                    _error.ScoreCodes(_query.Codec, _codes.Weights, _codes.Stride, _codes.Scores.AsSpan(0, _codes.Stride));
+                    _error.ScoreCodes(_query.Codec, _codes.Weights, _codes.Stride, _codes.Scores);
                 _keys.Choose(_query, _lists, _opened, _codes, _query.Targeted ? _error.CodeLimit : null);
                 break;
             case Level.Keys:

@@ -8,7 +8,8 @@ internal sealed unsafe class CodeLevel
 {
     private readonly CodeScanner _scanner = new();
     private readonly CandidateSieve _sieve = new();
-    private float[] _weights = [], _scores = [], _sums = [], _moved = [], _largest = [], _restScale = [];
+    private readonly PinnedMemory<float> _weights = new(), _scores = new();
+    private float[] _sums = [], _moved = [], _largest = [], _restScale = [];
     private int[] _starts = [], _places = [];
     private IvfPqIndex _index = null!;
     private ListLevel _lists = null!;
@@ -19,10 +20,10 @@ internal sealed unsafe class CodeLevel
     public int Stride { get; private set; }
 
     /// <summary>[group, stride]: shares of each query's attention.</summary>
-    public float[] Weights => _weights;
+    public Span<float> Weights => new(_weights.Pointer, _lists.Group * Stride);
 
     /// <summary>[stride]: how much a row's key deserves to be read; the sum of its weights.</summary>
-    public float[] Scores => _scores;
+    public Span<float> Scores => new(_scores.Pointer, Stride);
 
     /// <summary>Parts that look for candidates, after <see cref="Scan"/>.</summary>
     public int SieveParts => _sieved ? _opened.Parts : 0;
@@ -61,11 +62,8 @@ internal sealed unsafe class CodeLevel
         (int begin, int end) = _opened.Of(part);
         var cursor = new SegmentCursor(_index);
         _scanner.Prefetch(cursor, begin, end);
-        fixed (float* logits = _weights)
-        {
-            for (int i = begin; i < end; i++)
-                _scanner.Scan(ref cursor, i, logits + _opened.Starts[i], Stride);
-        }
+        for (int i = begin; i < end; i++)
+            _scanner.Scan(ref cursor, i, _weights.Pointer + _opened.Starts[i], Stride);
         FindLargest(part);
     }
 
@@ -104,9 +102,9 @@ internal sealed unsafe class CodeLevel
     {
         (int begin, int end) = _opened.Of(part);
         int group = _lists.Group, stride = _sieved ? _sieve.Stride : Stride;
-        fixed (float* weights = _weights, scores = _scores, sums = _sums, moved = _moved)
+        float* weights = _weights.Pointer, scores = _scores.Pointer, source = _sieved ? _sieve.Logits : weights;
+        fixed (float* sums = _sums, moved = _moved)
         {
-            float* source = _sieved ? _sieve.Logits : weights;
             new Span<float>(sums + begin * group, (end - begin) * group).Clear();
             for (int i = begin; i < end; i++)
             {
@@ -147,7 +145,7 @@ internal sealed unsafe class CodeLevel
     /// <summary>Multiplies a query's weights.</summary>
     public void Scale(int g, float factor)
     {
-        Promises.Scale(_weights.AsSpan(g * Stride, Stride), factor);
+        Promises.Scale(Weights.Slice(g * Stride, Stride), factor);
         _restScale[g] *= factor;
     }
 
@@ -156,8 +154,7 @@ internal sealed unsafe class CodeLevel
     public float Sum(int g, int opened)
     {
         float rest = _sieved ? _sieve.Rest[opened * _lists.Group + g] * _restScale[g] : 0;
-        fixed (float* weights = _weights)
-            return CodeWeights.Sum(weights + (long)g * Stride + Starts[opened], _sieved ? _sieve.Counts[opened] : Rows(opened)) + rest;
+        return CodeWeights.Sum(_weights.Pointer + (long)g * Stride + Starts[opened], _sieved ? _sieve.Counts[opened] : Rows(opened)) + rest;
     }
 
     /// <summary>Rows of a list that logits are there for, in whole blocks.</summary>
@@ -168,17 +165,14 @@ internal sealed unsafe class CodeLevel
     private void FindLargest(int part)
     {
         (int begin, int end) = _opened.Of(part);
-        fixed (float* weights = _weights)
+        for (int g = 0; g < _lists.Group; g++)
         {
-            for (int g = 0; g < _lists.Group; g++)
-            {
-                float largest = float.NegativeInfinity;
-                for (int i = begin; _sieved && i < end; i++)
-                    largest = MathF.Max(largest, CodeWeights.Largest(_sieve.Logits + (long)g * _sieve.Stride + _sieve.Starts[i], Rows(i)));
-                if (!_sieved)
-                    largest = CodeWeights.Largest(weights + (long)g * Stride + _opened.Starts[begin], _opened.Starts[end] - _opened.Starts[begin]);
-                _largest[part * _lists.Group + g] = largest;
-            }
+            float largest = float.NegativeInfinity;
+            for (int i = begin; _sieved && i < end; i++)
+                largest = MathF.Max(largest, CodeWeights.Largest(_sieve.Logits + (long)g * _sieve.Stride + _sieve.Starts[i], Rows(i)));
+            if (!_sieved)
+                largest = CodeWeights.Largest(_weights.Pointer + (long)g * Stride + _opened.Starts[begin], _opened.Starts[end] - _opened.Starts[begin]);
+            _largest[part * _lists.Group + g] = largest;
         }
     }
 
@@ -204,8 +198,8 @@ internal sealed unsafe class CodeLevel
     private void Lay(int stride)
     {
         Stride = stride;
-        Scratch.Grow(ref _weights, _lists.Group * stride);
-        Scratch.Grow(ref _scores, stride);
+        _weights.Grow((long)_lists.Group * stride);
+        _scores.Grow(stride);
         if (_sieved)
             Scratch.Grow(ref _places, stride);
     }

@@ -127,7 +127,7 @@ internal sealed unsafe class KeyLevel
     private void Replace(int g, Span<float> exact, ref float total)
     {
         TensorPrimitives.Subtract(exact, total, exact);
-        Span<float> weights = _codes.Weights.AsSpan(g * _codes.Stride, _codes.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
+        Span<float> weights = _codes.Weights.Slice(g * _codes.Stride, _codes.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
         ReadOnlySpan<ChosenRow> rows = _rows.AsSpan(0, exact.Length);
         fixed (float* logits = exact, weight = weights)
         {
