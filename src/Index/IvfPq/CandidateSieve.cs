@@ -36,7 +36,7 @@ internal sealed unsafe class CandidateSieve
     private float _leading;
     private int _wanted, _longest, _leadingRows;
 
-    /// <summary>[group, stride]: candidates, list after list in each part, behind its last ones −∞ to the end of a block. Leading lists stand behind all parts.</summary>
+    /// <summary>[group, stride]: candidates, list after list in each part, each list's last block filled up with −∞. Leading lists stand behind all parts.</summary>
     public float* Logits => _logits.Pointer;
 
     public int Stride => _opened.Stride + _leadingRows;
@@ -107,7 +107,9 @@ internal sealed unsafe class CandidateSieve
         for (int g = 0; g < _lists.Group; g++)
         {
             new Span<float>(Logits + (long)g * Stride + _opened.Stride, _leadingRows).CopyTo(new Span<float>(_sample.Pointer, _leadingRows));
-            _limits[g] = Reached(_sample.Pointer, _leadingRows) - MathF.Log(_lists.Group) - Slack;
+            float limit = Reached(_sample.Pointer, _leadingRows) - MathF.Log(_lists.Group) - Slack;
+            // Logits beyond a float, which takes an absurd index or query: all rows are candidates.
+            _limits[g] = float.IsFinite(limit) ? limit : float.MinValue;
         }
     }
 
