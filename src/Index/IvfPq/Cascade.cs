@@ -30,6 +30,7 @@ public sealed unsafe class Cascade
     {
         Lists,
         Codes,
+        Candidates,
         Weights,
         Keys,
         Values,
@@ -44,6 +45,7 @@ public sealed unsafe class Cascade
     {
         Level.Lists => _lists.Parts,
         Level.Codes or Level.Weights => _opened.Parts,
+        Level.Candidates => _codes.SieveParts,
         Level.Keys => _keys.Parts,
         Level.Values => _values.Parts,
         _ => 0,
@@ -101,6 +103,9 @@ public sealed unsafe class Cascade
             case Level.Codes:
                 _codes.Scan(part);
                 break;
+            case Level.Candidates:
+                _codes.Sieve(part);
+                break;
             case Level.Weights:
                 _codes.Weigh(part);
                 break;
@@ -132,12 +137,15 @@ public sealed unsafe class Cascade
                 _codes.Begin(_query, _lists, _opened, _total);
                 break;
             case Level.Codes:
+                _codes.Aim();
+                break;
+            case Level.Candidates:
                 _codes.Recentre(_total);
                 break;
             case Level.Weights:
                 _codes.ReplaceMasses();
                 if (_query.Targeted)
-                    _error.ScoreCodes(_query.Codec, _codes.Weights, _opened.Stride, _codes.Scores.AsSpan(0, _opened.Stride));
+                    _error.ScoreCodes(_query.Codec, _codes.Weights, _codes.Stride, _codes.Scores);
                 _keys.Choose(_query, _lists, _opened, _codes, _query.Targeted ? _error.CodeLimit : null);
                 break;
             case Level.Keys:

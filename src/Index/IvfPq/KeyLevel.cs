@@ -30,12 +30,12 @@ internal sealed unsafe class KeyLevel
     public void Choose(in CascadeQuery query, ListLevel lists, OpenedLists opened, CodeLevel codes, double? rest)
     {
         (_query, _lists, _opened, _codes) = (query, lists, opened, codes);
-        int most = Math.Min(query.Budget.Keys, opened.Stride);
+        int most = Math.Min(query.Budget.Keys, codes.Stride);
         Scratch.Grow(ref _rows, most);
-        Scratch.Grow(ref _at, opened.Stride);
+        Scratch.Grow(ref _at, codes.Stride);
         fixed (float* scores = codes.Scores)
         fixed (int* at = _at)
-            Count = ScoreThreshold.Collect(scores, opened.Stride, ErrorTarget.Threshold(scores, null, opened.Stride, most, rest, query.Budget.LeastWeight(query.Codec)), at);
+            Count = ScoreThreshold.Collect(scores, codes.Stride, ErrorTarget.Threshold(scores, null, codes.Stride, most, rest, query.Budget.LeastWeight(query.Codec)), at);
         // Whole tiles: a tile's logits may end beyond the last row.
         _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
         Scratch.Grow(ref _weights, query.Group * _stride);
@@ -44,14 +44,15 @@ internal sealed unsafe class KeyLevel
         PackedRows packed = default;
         for (int i = 0, list = -1, end = 0, first = 0; i < Count; i++)
         {
-            while (_at[i] >= end)
+            int place = codes.Place(_at[i]);
+            while (place >= end)
             {
                 end = opened.Starts[++list + 1];
                 cursor.MoveTo(opened.Numbers[list]);
                 first = cursor.FirstPlace - opened.Starts[list];
                 packed = query.Rows[cursor.Index];
             }
-            _rows[i] = new ChosenRow(_at[i], list, packed[first + _at[i]]);
+            _rows[i] = new ChosenRow(_at[i], list, packed[first + place]);
         }
     }
 
@@ -126,7 +127,7 @@ internal sealed unsafe class KeyLevel
     private void Replace(int g, Span<float> exact, ref float total)
     {
         TensorPrimitives.Subtract(exact, total, exact);
-        Span<float> weights = _codes.Weights.AsSpan(g * _opened.Stride, _opened.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
+        Span<float> weights = _codes.Weights.Slice(g * _codes.Stride, _codes.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
         ReadOnlySpan<ChosenRow> rows = _rows.AsSpan(0, exact.Length);
         fixed (float* logits = exact, weight = weights)
         {
@@ -145,7 +146,7 @@ internal sealed unsafe class KeyLevel
                 promised += weight[rows[i].At];
             promised += second + third + fourth;
             float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
-            Promises.Scale(weights, factor);
+            _codes.Scale(g, factor);
             Promises.Scale(mass, factor);
             for (i = 0; i < rows.Length; i++)
                 weight[rows[i].At] = logits[i];
@@ -155,19 +156,15 @@ internal sealed unsafe class KeyLevel
     /// <summary>Masses of the lists of chosen rows, summed anew: a code that misled badly would leave its rounding error if it were subtracted.</summary>
     private void SumLists()
     {
-        ReadOnlySpan<int> starts = _opened.Starts, numbers = _opened.Numbers;
-        fixed (float* weights = _codes.Weights, mass = _lists.Mass)
+        Span<float> mass = _lists.Mass;
+        for (int i = 0, last = -1; i < Count; i++)
         {
-            for (int i = 0, last = -1; i < Count; i++)
-            {
-                int list = _rows[i].Opened;
-                if (list == last)
-                    continue;
-                last = list;
-                int start = starts[list], count = starts[list + 1] - start;
-                for (int g = 0; g < _query.Group; g++)
-                    mass[g * _lists.Count + numbers[list]] = CodeWeights.Sum(weights + g * _opened.Stride + start, count);
-            }
+            int opened = _rows[i].Opened;
+            if (opened == last)
+                continue;
+            last = opened;
+            for (int g = 0; g < _query.Group; g++)
+                mass[g * _lists.Count + _opened.Numbers[opened]] = _codes.Sum(g, opened);
         }
     }
 }

@@ -9,7 +9,8 @@ internal sealed unsafe class ListLevel
     // Nats between the largest and the least mass of lists; beyond it shares underflow.
     private const float WidestRange = 80;
 
-    private float[] _queries = [], _energies = [], _logits = [], _mass = [], _scores = [], _variances = [], _tempered = [], _extremes = [];
+    private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _tempered = new();
+    private float[] _queries = [], _energies = [], _extremes = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
 
@@ -24,16 +25,16 @@ internal sealed unsafe class ListLevel
     public float[] Queries => _queries;
 
     /// <summary>[group, lists]: logits of the centres.</summary>
-    public float[] Logits => _logits;
+    public float* Logits => _logits.Pointer;
 
     /// <summary>[group, lists]: logarithms of masses until <see cref="Share"/> makes them shares of each query's whole attention.</summary>
-    public Span<float> Mass => _mass.AsSpan(0, Group * Count);
+    public Span<float> Mass => new(_mass.Pointer, Group * Count);
 
     /// <summary>[group, lists], if there is an error target: variance of the logits inside a list.</summary>
-    public Span<float> Variances => _variances.AsSpan(0, Group * Count);
+    public Span<float> Variances => new(_variances.Pointer, Group * Count);
 
     /// <summary>[lists]: how much a list deserves to be opened.</summary>
-    public Span<float> Scores => _scores.AsSpan(0, Count);
+    public Span<float> Scores => new(_scores.Pointer, Count);
 
     public void Begin(in CascadeQuery query)
     {
@@ -42,12 +43,12 @@ internal sealed unsafe class ListLevel
         Parts = SegmentParts.Count(_index);
         Scratch.Grow(ref _queries, Group * codec.Dim);
         Scratch.Grow(ref _energies, Group * IvfPqCodec.Bands);
-        Scratch.Grow(ref _logits, Group * Count);
-        Scratch.Grow(ref _mass, Group * Count);
-        Scratch.Grow(ref _scores, Count);
+        _logits.Grow(Group * Count);
+        _mass.Grow(Group * Count);
+        _scores.Grow(Count);
         Scratch.Grow(ref _extremes, Parts * Group * 2);
         if (_withVariances)
-            Scratch.Grow(ref _variances, Group * Count);
+            _variances.Grow(Group * Count);
         fixed (float* x = _queries, energies = _energies)
         {
             codec.Transform(new ReadOnlySpan<float>(query.Queries, Group * codec.Dim), x);
@@ -61,7 +62,7 @@ internal sealed unsafe class ListLevel
         float* scratch = stackalloc float[Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands)];
         ReadOnlySpan<IvfPqSegment> segments = _index.SegmentSpan;
         (int begin, int end) = SegmentParts.Of(_index, part);
-        fixed (float* x = _queries, energies = _energies, logits = _logits, mass = _mass, variances = _variances, allExtremes = _extremes)
+        fixed (float* x = _queries, energies = _energies, allExtremes = _extremes)
         {
             float* extremes = allExtremes + part * Group * 2;
             for (int g = 0; g < Group; g++)
@@ -71,7 +72,8 @@ internal sealed unsafe class ListLevel
                 if (s + 1 < segments.Length)
                     segments[s + 1].PrefetchLists();
                 int first = _index.FirstLists[s];
-                ListScores.Compute(segments[s], x, energies, Group, scratch, logits + first, mass + first, _withVariances ? variances + first : null, Count, extremes);
+                ListScores.Compute(
+                    segments[s], x, energies, Group, scratch, _logits.Pointer + first, _mass.Pointer + first, _withVariances ? _variances.Pointer + first : null, Count, extremes);
             }
         }
     }
@@ -84,7 +86,7 @@ internal sealed unsafe class ListLevel
         Span<float> scores = Scores;
         for (int g = 0; g < Group; g++)
         {
-            Span<float> mass = _mass.AsSpan(g * Count, Count);
+            Span<float> mass = Mass.Slice(g * Count, Count);
             (float least, float largest) = Extremes(g);
             float max = MathF.Max(largest, resident[g]), sum;
             bool sharp = largest - least > WidestRange;
@@ -117,12 +119,10 @@ internal sealed unsafe class ListLevel
     /// <summary>Scores of a head so sharp that most shares would be 0: the same order, in a range that floats can tell apart.</summary>
     private void AddTempered(ReadOnlySpan<float> mass, float least, float largest, bool first)
     {
-        Scratch.Grow(ref _tempered, Count);
-        Span<float> tempered = _tempered.AsSpan(0, Count);
+        Span<float> tempered = new(_tempered.Grow(Count), Count);
         TensorPrimitives.Subtract(mass, largest, tempered);
         TensorPrimitives.Multiply(tempered, WidestRange / (largest - least), tempered);
-        fixed (float* shares = tempered)
-            VectorExp.Shares(shares, Count, 0);
+        VectorExp.Shares(_tempered.Pointer, Count, 0);
         if (first)
             tempered.CopyTo(Scores);
         else

@@ -20,10 +20,18 @@ internal static class Promises
     /// <returns>How far.</returns>
     public static float Recentre(Span<float> logits, float largest, bool sharp, ref float total)
     {
+        float by = Move(largest, sharp, ref total);
+        if (by != 0)
+            TensorPrimitives.Subtract(logits, by, logits);
+        return by;
+    }
+
+    /// <summary>The same for logits that are moved later.</summary>
+    public static float Move(float largest, bool sharp, ref float total)
+    {
         float by = largest > Highest || sharp ? largest - Highest : largest < -Highest ? largest : 0;
-        if (by == 0 || !float.IsFinite(by))
+        if (!float.IsFinite(by))
             return 0;
-        TensorPrimitives.Subtract(logits, by, logits);
         total += by;
         return by;
     }

@@ -102,12 +102,12 @@ internal sealed unsafe class TokenSearch
             CodeScan.Logits(codes, cursor.Rows, subspaces, _tables.Pointer, _group, shift, scale, weights + _openedStart.Pointer[i], _openedRows);
         }
         for (int g = 0; g < _group && _openedRows > 0; g++)
-            moved[g] = Recentre(new Span<float>(weights + (long)g * _openedRows, _openedRows), ref token.Total[g]);
+            moved[g] = Promises.Move(TensorPrimitives.Max<float>(new Span<float>(weights + (long)g * _openedRows, _openedRows)), _index.Codec.Sharp, ref token.Total[g]);
         new Span<float>(sums, _group * _openedCount).Clear();
         for (int i = 0; i < _openedCount; i++)
         {
             int start = _openedStart.Pointer[i];
-            CodeWeights.Compute(weights + start, _openedRows, _openedStart.Pointer[i + 1] - start, _group, groupWeights + start, sums + i * _group);
+            CodeWeights.Compute(weights + start, _openedRows, _openedStart.Pointer[i + 1] - start, _group, moved, weights + start, _openedRows, groupWeights + start, sums + i * _group);
         }
         for (int g = 0; g < _group && _openedCount > 0; g++)
             ReplaceMasses(token.Mass + (long)g * _stride, g, moved[g]);

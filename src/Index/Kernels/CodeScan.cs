@@ -69,8 +69,10 @@ public static unsafe class CodeScan
         int blocks = (rows + BlockRows - 1) / BlockRows, bytes = TableBytes(subspaces), g = 0;
         if (Avx512Vbmi.IsSupported && Avx512BW.IsSupported)
         {
-            for (; g <= group - 3; g += 3)
+            for (; g <= group - 3 && g != group - 4; g += 3)
                 Three(codes, blocks, subspaces, tables + g * bytes, shift + g, scale + g, logits + (long)g * stride, stride);
+            for (; g <= group - 2; g += 2)
+                Two(codes, blocks, subspaces, tables + g * bytes, shift + g, scale + g, logits + (long)g * stride, stride);
             for (; g < group; g++)
                 One(codes, blocks, subspaces, tables + g * bytes, shift[g], scale[g], logits + (long)g * stride);
         }
@@ -99,6 +101,25 @@ public static unsafe class CodeScan
             Logit(sum0, scale0, shift0).Store(logits);
             Logit(sum1, scale1, shift1).Store(logits + stride);
             Logit(sum2, scale2, shift2).Store(logits + 2L * stride);
+        }
+    }
+
+    private static void Two(byte* codes, int blocks, int subspaces, byte* tables, float* shift, float* scale, float* logits, int stride)
+    {
+        int octets = subspaces / Octet, bytes = TableBytes(subspaces);
+        Vector512<float> shift0 = Vector512.Create(shift[0]), shift1 = Vector512.Create(shift[1]), scale0 = Vector512.Create(scale[0]), scale1 = Vector512.Create(scale[1]);
+        for (int block = 0; block < blocks; block++, logits += BlockRows)
+        {
+            Vector512<short> sum0 = default, sum1 = default;
+            byte* table = tables;
+            for (int octet = 0; octet < octets; octet++, codes += 64, table += 128)
+            {
+                (Vector512<byte> low, Vector512<byte> high) = Indices(codes);
+                sum0 += Lookup(table, low, high);
+                sum1 += Lookup(table + bytes, low, high);
+            }
+            Logit(sum0, scale0, shift0).Store(logits);
+            Logit(sum1, scale1, shift1).Store(logits + stride);
         }
     }
 

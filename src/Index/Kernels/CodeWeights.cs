@@ -9,41 +9,43 @@ public static unsafe class CodeWeights
     private const float Highest = 40;
 
     /// <summary>Reference. As <see cref="Compute"/>.</summary>
-    public static void ComputeReference(float* logits, int stride, int rows, int group, float* groupWeights, float* totals)
+    public static void ComputeReference(float* logits, int stride, int rows, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* totals)
     {
         new Span<float>(groupWeights, rows).Clear();
         for (int g = 0; g < group; g++)
         {
             for (int r = 0; r < rows; r++)
             {
-                ref float weight = ref logits[(long)g * stride + r];
-                weight = VectorExp.Exp(MathF.Min(weight, Highest));
+                float weight = VectorExp.Exp(MathF.Min(logits[(long)g * stride + r] - shifts[g], Highest));
+                weights[(long)g * weightStride + r] = weight;
                 groupWeights[r] += weight;
                 totals[g] += weight;
             }
         }
     }
 
-    /// <summary>Replaces logits with weights exp(logit), within 4e-6 of themselves, and sums them over the group and over the rows.</summary>
-    /// <param name="logits">[group, stride]; become weights.</param>
+    /// <summary>Weights exp(logit − shift), within 4e-6 of themselves, and their sums over the group and over the rows.</summary>
+    /// <param name="logits">[group, stride]</param>
     /// <param name="rows">A multiple of 16 for the fast path.</param>
+    /// <param name="shifts">[group]</param>
+    /// <param name="weights">[group, weightStride]; may be the logits.</param>
     /// <param name="groupWeights">[rows]: Σ_g weights[g, r].</param>
     /// <param name="totals">[group], added to: Σ_r weights[g, r].</param>
-    public static void Compute(float* logits, int stride, int rows, int group, float* groupWeights, float* totals)
+    public static void Compute(float* logits, int stride, int rows, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* totals)
     {
         if (!Vector256.IsHardwareAccelerated || rows % 16 != 0)
         {
-            ComputeReference(logits, stride, rows, group, groupWeights, totals);
+            ComputeReference(logits, stride, rows, group, shifts, weights, weightStride, groupWeights, totals);
             return;
         }
         Vector512<float> highest = Vector512.Create(Highest);
         for (int g = 0; g < group; g++)
         {
-            Vector512<float> total = default;
-            float* target = logits + (long)g * stride;
+            Vector512<float> total = default, shift = Vector512.Create(shifts[g]);
+            float* source = logits + (long)g * stride, target = weights + (long)g * weightStride;
             for (int r = 0; r < rows; r += 16)
             {
-                Vector512<float> weight = VectorExp.Approximate(Vector512.Min(Vector512.Load(target + r), highest));
+                Vector512<float> weight = VectorExp.Approximate(Vector512.Min(Vector512.Load(source + r) - shift, highest));
                 weight.Store(target + r);
                 total += weight;
                 (g == 0 ? weight : weight + Vector512.Load(groupWeights + r)).Store(groupWeights + r);
@@ -69,8 +71,9 @@ public static unsafe class CodeWeights
             for (; i <= count - 16; i += 16)
                 all = Vector512.Max(all, Vector512.Load(logits + i));
             all = Vector512.Max(all, second);
-            for (int lane = 0; lane < 16; lane++)
-                largest = MathF.Max(largest, all[lane]);
+            Vector256<float> half = Vector256.Max(all.GetLower(), all.GetUpper());
+            Vector128<float> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+            largest = MathF.Max(MathF.Max(quarter[0], quarter[1]), MathF.Max(quarter[2], quarter[3]));
         }
         for (; i < count; i++)
             largest = MathF.Max(largest, logits[i]);

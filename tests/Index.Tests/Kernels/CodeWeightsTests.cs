@@ -14,7 +14,7 @@ public sealed unsafe class CodeWeightsTests
     // What is said of one weight, and what sums of many lose beside.
     private const double Weight = 4e-6, Sum = 1e-6;
 
-    private delegate void Weighting(float* logits, int stride, int rows, int group, float* groupWeights, float* totals);
+    private delegate void Weighting(float* logits, int stride, int rows, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* totals);
 
     private static readonly Weighting[] Kernels = [CodeWeights.Compute, CodeWeights.ComputeReference];
 
@@ -60,16 +60,28 @@ public sealed unsafe class CodeWeightsTests
         }
     }
 
-    /// <param name="logits">[group, rows + 7]</param>
     private static void Check(Weighting compute, int rows, int group, float[] logits)
     {
-        int stride = rows + 7;
-        using var weights = new GuardedMemory<float>(logits.AsSpan(0, (group - 1) * stride + rows));
+        Check(compute, rows, group, logits, inPlace: true);
+        Check(compute, rows, group, logits, inPlace: false);
+    }
+
+    /// <param name="logits">[group, rows + 7]</param>
+    private static void Check(Weighting compute, int rows, int group, float[] logits, bool inPlace)
+    {
+        int stride = rows + 7, weightStride = inPlace ? stride : rows + 3;
+        using var source = new GuardedMemory<float>(logits.AsSpan(0, (group - 1) * stride + rows));
+        using var apart = new GuardedMemory<float>((group - 1) * weightStride + rows);
+        using var shifts = new GuardedMemory<float>(group);
         using var groupWeights = new GuardedMemory<float>(rows);
         using var totals = new GuardedMemory<float>(group);
+        GuardedMemory<float> weights = inPlace ? source : apart;
+        apart.Span.Fill(Untouched);
         groupWeights.Span.Fill(Untouched);
         totals.Span.Fill(0.25f);
-        compute(weights.Pointer, stride, rows, group, groupWeights.Pointer, totals.Pointer);
+        for (int g = 0; g < group; g++)
+            shifts.Span[g] = 1.5f * g - 2;
+        compute(source.Pointer, stride, rows, group, shifts.Pointer, weights.Pointer, weightStride, groupWeights.Pointer, totals.Pointer);
 
         var groupSums = new double[rows];
         for (int g = 0; g < group; g++)
@@ -77,15 +89,15 @@ public sealed unsafe class CodeWeightsTests
             double total = 0.25;
             for (int r = 0; r < rows; r++)
             {
-                float logit = logits[g * stride + r];
+                float logit = logits[g * stride + r] - shifts.Span[g];
                 double expected = logit < -87 ? 0 : Math.Exp(Math.Min(logit, Highest));
-                Near(expected, weights.Span[g * stride + r], Weight, compute, rows, r);
+                Near(expected, weights.Span[g * weightStride + r], Weight, compute, rows, r);
                 total += expected;
                 groupSums[r] += expected;
             }
             Near(total, totals.Span[g], Weight + Sum, compute, rows, -1);
-            for (int at = g * stride + rows; at < Math.Min(weights.Length, (g + 1) * stride); at++)
-                Assert.Equal(logits[at], weights.Span[at]);
+            for (int at = g * weightStride + rows; at < Math.Min(weights.Length, (g + 1) * weightStride); at++)
+                Assert.Equal(inPlace ? logits[at] : Untouched, weights.Span[at]);
         }
         for (int r = 0; r < rows; r++)
             Near(groupSums[r], groupWeights.Span[r], Weight + Sum, compute, rows, r);

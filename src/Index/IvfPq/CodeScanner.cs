@@ -1,0 +1,57 @@
+using Retrieval.Index.Kernels;
+
+namespace Retrieval.Index;
+
+/// <summary>Logits of the rows of opened lists from their codes, relative to what weights are relative to.</summary>
+internal sealed unsafe class CodeScanner
+{
+    private float[] _offset = [], _scale = [];
+
+    // Aligned: an unaligned table is two cache lines at each of its many loads.
+    private readonly PinnedMemory<byte> _tables = new();
+    private ListLevel _lists = null!;
+    private OpenedLists _opened = null!;
+    private int _subspaces;
+
+    private int BlockBytes => CodeScan.BlockBytes(_subspaces);
+
+    /// <param name="total">[group]: what weights are relative to, logarithms.</param>
+    public void Begin(in CascadeQuery query, ListLevel lists, OpenedLists opened, float[] total)
+    {
+        (_lists, _opened, _subspaces) = (lists, opened, query.Codec.Quantizer.Subspaces);
+        int group = query.Group;
+        _tables.Grow(group * CodeScan.TableBytes(_subspaces));
+        Scratch.Grow(ref _offset, group);
+        Scratch.Grow(ref _scale, group);
+        fixed (float* x = lists.Queries, offset = _offset, scale = _scale)
+            CodeTables.Build(query.Codec, x, group, MathF.Log(Math.Max(opened.Stride, 1)), _tables.Pointer, offset, scale);
+        for (int g = 0; g < group; g++)
+            _offset[g] -= total[g];
+    }
+
+    /// <summary>Asks the memory for the codes of opened lists [begin, end).</summary>
+    public void Prefetch(SegmentCursor cursor, int begin, int end)
+    {
+        for (int i = begin; i < end; i++)
+        {
+            cursor.MoveTo(_opened.Numbers[i]);
+            cursor.Segment.PrefetchCodes(cursor.List, BlockBytes);
+        }
+    }
+
+    /// <summary>Logits of the rows of one list, in whole blocks; −∞ beyond its end.</summary>
+    /// <param name="cursor">Stands at an opened list, or before.</param>
+    /// <param name="opened">Which of the opened lists.</param>
+    /// <param name="logits">[group, stride]</param>
+    public void Scan(ref SegmentCursor cursor, int opened, float* logits, int stride)
+    {
+        int list = _opened.Numbers[opened], group = _lists.Group;
+        float* shift = stackalloc float[group];
+        cursor.MoveTo(list);
+        for (int g = 0; g < group; g++)
+            shift[g] = _lists.Logits[g * _lists.Count + list] + _offset[g];
+        byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * BlockBytes;
+        fixed (float* scale = _scale)
+            CodeScan.Logits(codes, cursor.Rows, _subspaces, _tables.Pointer, group, shift, scale, logits, stride);
+    }
+}
