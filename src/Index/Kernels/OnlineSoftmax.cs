@@ -57,7 +57,7 @@ public static unsafe class OnlineSoftmax
         Vector512<float> shift = Vector512.Create(reference), sum = Vector512.Load(laneSums);
         for (int i = 0; i < count; i += 16)
         {
-            Vector512<float> weight = VectorExp.Exp(Vector512.Load(logits + i) - shift);
+            Vector512<float> weight = VectorExp.Approximate(Vector512.Load(logits + i) - shift);
             weight.Store(logits + i);
             sum += weight;
         }
