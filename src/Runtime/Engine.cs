@@ -42,7 +42,7 @@ public sealed class Engine : IDisposable
             {
                 WeightBytes = checkpoint.Tensors.Values.Sum(tensor => tensor.Bytes);
                 _math = new HostMath(weights.Matrices, _workers, bfloat16);
-                _attention = new HostDecoderAttention(Config, _workers);
+                _attention = new HostDecoderAttention(Config, _workers, bfloat16);
             }
             else
             {

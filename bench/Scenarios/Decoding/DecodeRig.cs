@@ -41,7 +41,7 @@ internal sealed unsafe class DecodeRig : IDisposable
         DecoderWeights weights = DecoderWeights.From(_checkpoint);
         WeightBytes = weights.Matrices.Sum(weight => weight.Stored.Bytes) + weights.Embedding.RowBytes;
         var math = new TimedMath(new HostMath(weights.Matrices, _workers, ProcessorFeatures.MultipliesBFloat16), _clock);
-        _attention = new TimedAttention(new HostDecoderAttention(Config, _workers), _clock);
+        _attention = new TimedAttention(new HostDecoderAttention(Config, _workers, ProcessorFeatures.MultipliesBFloat16), _clock);
         _decoder = new Decoder(Config, weights, math, _attention, SampleRows.Count);
         _logits = new HostBuffer(Config.Vocabulary);
     }

@@ -35,7 +35,7 @@ public static unsafe class OnlineSoftmax
         return rescale;
     }
 
-    /// <summary>Takes in a piece: logits become weights exp(logit − reference), added to the lane sums.</summary>
+    /// <summary>Takes in a piece: logits become weights exp(logit − reference), within 4e-6 of themselves, added to the lane sums.</summary>
     /// <param name="logits">[count]; −∞ marks a masked position. Overwritten with the weights.</param>
     /// <param name="reference">−∞ at the start.</param>
     /// <param name="laneSums">[<see cref="Lanes"/>]; 0 at the start.</param>
@@ -57,7 +57,7 @@ public static unsafe class OnlineSoftmax
         Vector512<float> shift = Vector512.Create(reference), sum = Vector512.Load(laneSums);
         for (int i = 0; i < count; i += 16)
         {
-            Vector512<float> weight = VectorExp.Exp(Vector512.Load(logits + i) - shift);
+            Vector512<float> weight = VectorExp.Approximate(Vector512.Load(logits + i) - shift);
             weight.Store(logits + i);
             sum += weight;
         }

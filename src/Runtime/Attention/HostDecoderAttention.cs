@@ -6,9 +6,9 @@ using Retrieval.Runtime.Models;
 namespace Retrieval.Runtime.Attention;
 
 /// <summary>Attention on the processor: sinks, window and far rows all lie in the store.</summary>
-internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool workers) : IDecoderAttention
+internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool workers, bool rounded) : IDecoderAttention
 {
-    private readonly HostPrefill _prefill = new(workers);
+    private readonly HostPrefill _prefill = new(workers, rounded);
     private readonly StoreAttention _rows = new(config, workers);
 
     public long DeviceBytes => 0;
