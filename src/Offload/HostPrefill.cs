@@ -57,21 +57,22 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
         float* query = scratch, laneSums = query + rows * dim, reference = laneSums + rows * OnlineSoftmax.Lanes, accumulated = reference + rows;
-        float* keys = accumulated + rows * padded, keysTransposed = keys + TileKeys * dim, values = keysTransposed + TileKeys * dim;
+        float* farQuery = accumulated + rows * padded, keys = farQuery + rows * dim, keysTransposed = keys + TileKeys * dim, values = keysTransposed + TileKeys * dim;
         float* logits = values + TileKeys * padded;
         GatherQueries(block, queries, query);
         new Span<float>(laneSums, rows * OnlineSoftmax.Lanes).Clear();
         new Span<float>(reference, rows).Fill(float.NegativeInfinity);
         new Span<float>(accumulated, rows * padded).Clear();
 
-        var state = new Accumulation(query, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
+        var state = new Accumulation(query, farQuery, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
         int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) : 0, lastKey = block.Position + block.Tokens;
         if (far is { } indexed)
         {
-            AttendRange(block, 0, indexed.Rows.First, state);
             firstKey = indexed.Rows.End(indexed.Segments);
+            TurnQueries(block, indexed.Rows, firstKey, state);
+            AttendRange(block, 0, indexed.Rows.First, state.FarQuery, state);
         }
-        AttendRange(block, firstKey, lastKey, state);
+        AttendRange(block, firstKey, lastKey, state.Query, state);
         Divide(block, accumulated, laneSums, reference);
         if (far is { } searched)
             AttendFar(block, searched, state);
@@ -79,7 +80,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     }
 
     /// <summary>Attends to rows [first, end), as far as each token sees them.</summary>
-    private static void AttendRange(in Block block, int first, int end, in Accumulation state)
+    private static void AttendRange(in Block block, int first, int end, float* queries, in Accumulation state)
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
         for (int key = first; key < end; key += TileKeys)
@@ -90,7 +91,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
             for (int row = 0; row < rows; row += 6)
             {
                 int some = Math.Min(6, rows - row);
-                PanelMultiply.Multiply(state.Query + row * dim, dim, state.KeysTransposed, TileKeys, state.Logits, TileKeys, some, dim, TileKeys, false);
+                PanelMultiply.Multiply(queries + row * dim, dim, state.KeysTransposed, TileKeys, state.Logits, TileKeys, some, dim, TileKeys, false);
                 for (int r = 0; r < some; r++)
                 {
                     float* rowLogits = state.Logits + r * TileKeys;
@@ -103,6 +104,17 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
                 PanelMultiply.Multiply(state.Logits, TileKeys, state.Values, padded, state.Accumulated + row * padded, padded, some, count, padded, true);
             }
         }
+    }
+
+    /// <summary>
+    /// Queries that meet sinks and indexed keys: as they are, or, where those keys stand at the origin, turned back so far that the keys stand
+    /// right before the sinks, and the sinks right before the first row that is attended to at its true distance.
+    /// </summary>
+    private static void TurnQueries(in Block block, IndexedRows rows, int firstKey, in Accumulation state)
+    {
+        int floats = block.Rows * block.Dim;
+        new ReadOnlySpan<float>(state.Query, floats).CopyTo(new Span<float>(state.FarQuery, floats));
+        rows.Rotation?.Turn(state.FarQuery, block.Rows, block.Dim, rows.First - firstKey);
     }
 
     /// <summary>Sums become means, and references log-sum-exps.</summary>
@@ -126,7 +138,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         {
             int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;
             far.Cascade.Run(
-                far.Rows.Indexes[far.KvHead], far.Rows.Packed[far.KvHead], far.Segments, state.Query + first * dim, some, block.Group, state.Reference + first,
+                far.Rows.Indexes[far.KvHead], far.Rows.Packed[far.KvHead], far.Segments, state.FarQuery + first * dim, some, block.Group, state.Reference + first,
                 far.Rows.BudgetUntil(block.Position + token + some), output, logSumExp);
             for (int row = 0; row < some * block.Group; row++)
                 Merge(state.Accumulated + (first + row) * block.PaddedDim, state.Reference[first + row], output + row * dim, logSumExp[row], dim);
@@ -195,7 +207,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = (long)block.Rows * (block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + 6), FarRows(block) * (block.Dim + 1L));
+        long needed = (long)block.Rows * (2 * block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + 6), FarRows(block) * (block.Dim + 1L));
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);
@@ -220,9 +232,9 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
     private readonly record struct FarBlock(IndexedRows Rows, int KvHead, int Segments, BlockCascade Cascade);
 
     /// <summary>A block's scratch memory: its queries, the tile of keys and values, and the running softmax of each row.</summary>
-    private readonly ref struct Accumulation(float* query, float* keys, float* keysTransposed, float* values, float* logits, float* reference, float* laneSums, float* accumulated)
+    private readonly ref struct Accumulation(float* query, float* farQuery, float* keys, float* keysTransposed, float* values, float* logits, float* reference, float* laneSums, float* accumulated)
     {
-        public readonly float* Query = query, Keys = keys, KeysTransposed = keysTransposed, Values = values, Logits = logits;
+        public readonly float* Query = query, FarQuery = farQuery, Keys = keys, KeysTransposed = keysTransposed, Values = values, Logits = logits;
         public readonly float* Reference = reference, LaneSums = laneSums, Accumulated = accumulated;
     }
 }

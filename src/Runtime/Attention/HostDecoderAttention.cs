@@ -68,8 +68,14 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
             _rows.Attend(state.Store, layer);
             return;
         }
-        _rows.Add(0, sinks);
         _rows.Add(searchedEnd, length);
+        if (state.Store.Rotation(layer) is { } rotation)
+        {
+            // As in prefill: far rows stand right before the sinks, and the sinks right before the rows of the window.
+            _rows.Attend(state.Store, layer);
+            rotation.Turn(_rows.ScaledQuery, config.Heads, config.HeadDim, sinks - searchedEnd);
+        }
+        _rows.Add(0, sinks);
         _rows.Attend(state.Store, layer);
         _rows.AttendSelected(selector, state.Store, layer);
     }
