@@ -106,15 +106,12 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         }
     }
 
-    /// <summary>
-    /// Queries that meet sinks and indexed keys: as they are, or, where those keys stand at the origin, turned back so far that the keys stand
-    /// right before the sinks, and the sinks right before the first row that is attended to at its true distance.
-    /// </summary>
+    /// <summary>Queries as they meet sinks and indexed keys.</summary>
     private static void TurnQueries(in Block block, IndexedRows rows, int firstKey, in Accumulation state)
     {
         int floats = block.Rows * block.Dim;
         new ReadOnlySpan<float>(state.Query, floats).CopyTo(new Span<float>(state.FarQuery, floats));
-        rows.Rotation?.Turn(state.FarQuery, block.Rows, block.Dim, rows.First - firstKey);
+        rows.Placement?.Turn(state.FarQuery, block.Rows, block.Dim, rows.First, firstKey);
     }
 
     /// <summary>Sums become means, and references log-sum-exps.</summary>
@@ -134,6 +131,11 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         int dim = block.Dim, tokens = Math.Max(1, FarBlockRows / block.Group);
         // The tiles are no longer needed.
         float* output = state.Keys, logSumExp = state.Keys + FarRows(block) * dim;
+        if (far.Rows.Placement is { } placement)
+        {
+            var nearLogSums = new Span<float>(state.Reference, block.Rows);
+            TensorPrimitives.Add(nearLogSums, placement.Excess(far.Rows.End(far.Segments) - far.Rows.First), nearLogSums);
+        }
         for (int token = 0; token < block.Tokens; token += tokens)
         {
             int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;

@@ -9,8 +9,8 @@ namespace Retrieval.Offload;
 /// <param name="Window">Rows before a token, itself included, that are attended to exactly at least.</param>
 /// <param name="Budget">What a token reads.</param>
 /// <param name="Careful">What a token reads from position <paramref name="CarefulFrom"/> on.</param>
-/// <param name="Rotation">Indexed keys stand at the origin, and queries are to be turned back to meet them at one distance; null: they stand where they stood.</param>
-public sealed record IndexedRows(IvfPqIndex[] Indexes, PackedRows[][] Packed, int First, int Window, BlockBudget Budget, BlockBudget Careful, int CarefulFrom, RowRotation? Rotation = null)
+/// <param name="Placement">Where indexed keys stand for queries; null: where they stood.</param>
+public sealed record IndexedRows(IvfPqIndex[] Indexes, PackedRows[][] Packed, int First, int Window, BlockBudget Budget, BlockBudget Careful, int CarefulFrom, FarPlacement? Placement = null)
 {
     /// <summary>What tokens up to a position, exclusive, read.</summary>
     public BlockBudget BudgetUntil(int end) => end > CarefulFrom ? Careful : Budget;

@@ -22,17 +22,14 @@ public sealed unsafe class KvStore : IDisposable
     private readonly List<KvSegment>[] _segments;
     private readonly int[] _length;
     private readonly int[] _released;
-    private readonly RowRotation?[] _rotations;
+    private readonly FarPlacement?[] _placements;
     private long _bytes;
 
-    /// <param name="rotations">
-    /// For each layer, how its keys were turned by their positions if packing is to undo it: packed keys then stand at the origin,
-    /// for queries that meet all of them at one distance. Null: keys are packed as they are, in all layers or in that one.
-    /// </param>
-    public KvStore(KvLayout layout, RowRotation?[]? rotations = null)
+    /// <param name="placements">For each layer where its packed keys stand for queries; null, in all layers or in that one: where they stood.</param>
+    public KvStore(KvLayout layout, FarPlacement?[]? placements = null)
     {
         Layout = layout;
-        _rotations = rotations ?? new RowRotation?[layout.Layers];
+        _placements = placements ?? new FarPlacement?[layout.Layers];
         _pages = new List<KvPage?>[layout.Layers];
         _segments = new List<KvSegment>[layout.Layers];
         for (int layer = 0; layer < layout.Layers; layer++)
@@ -52,8 +49,8 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Rows of a layer, released ones included.</summary>
     public int Length(int layer) => _length[layer];
 
-    /// <summary>What packing a layer's keys undoes; null: nothing.</summary>
-    public RowRotation? Rotation(int layer) => _rotations[layer];
+    /// <summary>Where a layer's packed keys stand for queries; null: where they stood.</summary>
+    public FarPlacement? Placement(int layer) => _placements[layer];
 
     /// <summary>Rows before this one were released and must not be read.</summary>
     public int FirstRow(int layer) => _released[layer];
@@ -85,7 +82,7 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Widens the keys of rows [first, first + count) to float32, [count, headDim].</summary>
     public void ReadKeys(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, Part.Key);
 
-    /// <summary>Like <see cref="ReadKeys"/>, but as the keys are packed: at the origin in a layer that has a <see cref="Rotation"/>.</summary>
+    /// <summary>Like <see cref="ReadKeys"/>, but as the keys are packed: at the origin in a layer that has a <see cref="Placement"/>.</summary>
     public void ReadPackedKeys(int layer, int head, int first, int count, float* destination)
         => Read(layer, head, first, count, destination, Part.PackedKey);
 
@@ -156,7 +153,7 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>A store with the same rows; pages are shared until one of the two writes to them.</summary>
     public KvStore Fork()
     {
-        var fork = new KvStore(Layout, _rotations) { _bytes = Bytes };
+        var fork = new KvStore(Layout, _placements) { _bytes = Bytes };
         for (int layer = 0; layer < Layout.Layers; layer++)
         {
             foreach (KvPage? page in _pages[layer])
@@ -195,7 +192,7 @@ public sealed unsafe class KvStore : IDisposable
                 run = Math.Min(end, segment.End) - row;
                 segment.Rows(head).Read(part != Part.Value, row - segment.First, run, destination);
                 for (int i = 0; part == Part.Key && i < run; i++)
-                    _rotations[layer]?.Turn(destination + (long)i * dim, 1, dim, segment.First + segment.Order(head)[row + i - segment.First]);
+                    _placements[layer]?.Rotation.Turn(destination + (long)i * dim, 1, dim, segment.First + segment.Order(head)[row + i - segment.First]);
             }
             else
             {
@@ -203,7 +200,7 @@ public sealed unsafe class KvStore : IDisposable
                 run = Math.Min(limit - row, KvLayout.RowsPerPage - row % KvLayout.RowsPerPage);
                 HalfRow.Widen(part == Part.Value ? Value(layer, head, row) : Key(layer, head, row), destination, run * dim);
                 for (int i = 0; part == Part.PackedKey && i < run; i++)
-                    _rotations[layer]?.Turn(destination + (long)i * dim, 1, dim, -(row + i));
+                    _placements[layer]?.Rotation.Turn(destination + (long)i * dim, 1, dim, -(row + i));
             }
             destination += (long)run * dim;
             row += run;
@@ -290,7 +287,7 @@ public sealed unsafe class KvStore : IDisposable
                     if (position >= length)
                         continue;
                     segment.Rows(head).ReadKey(place, row);
-                    _rotations[layer]?.Turn(row, 1, Layout.HeadDim, position);
+                    _placements[layer]?.Rotation.Turn(row, 1, Layout.HeadDim, position);
                     HalfRow.Narrow(row, Key(layer, head, position), Layout.HeadDim);
                     segment.Rows(head).ReadValue(place, row);
                     HalfRow.Narrow(row, Value(layer, head, position), Layout.HeadDim);

@@ -30,7 +30,7 @@ internal sealed class SequenceState : IDisposable
 
     /// <param name="device">Where copies of the resident rows are kept; null: host memory is device memory.</param>
     public SequenceState(ModelConfig config, RetrievalPolicy policy, RowFormat rows, WorkerPool workers, torch.Device? device = null)
-        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows), Rotations(config, policy)), workers, device)
+        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows), Placements(config, policy)), workers, device)
     {
     }
 
@@ -48,7 +48,7 @@ internal sealed class SequenceState : IDisposable
             if (config.LayerKinds[layer].SlidingWindow is null)
                 _selectors[layer] = policy.CreateSelector(Context(layer));
         }
-        _queries = [.. Enumerable.Range(0, config.Layers).Select(layer => new PromptQueries(config.KvHeads, config.Group, config.HeadDim, store.Rotation(layer), policy.Window))];
+        _queries = [.. Enumerable.Range(0, config.Layers).Select(layer => new PromptQueries(config.KvHeads, config.Group, config.HeadDim, store.Placement(layer)?.Rotation, policy.Window))];
         _windows = device is null ? [] : [.. config.LayerKinds.Select(kind => kind.SlidingWindow is { } window
             ? new DeviceWindow(store.Layout, device, 0, window)
             : new DeviceWindow(store.Layout, device, policy.Sinks, policy.Window))];
@@ -218,13 +218,14 @@ internal sealed class SequenceState : IDisposable
 
     private static FarPositions PositionsOf(RetrievalPolicy policy) => (policy as IvfPqPolicy)?.Positions ?? FarPositions.Rope;
 
-    /// <summary>For each layer what packing undoes, where far tokens do not stay where they stand.</summary>
-    private static RowRotation?[]? Rotations(ModelConfig config, RetrievalPolicy policy)
+    /// <summary>For each layer where its far keys stand, if they do not stay where they stand.</summary>
+    private static FarPlacement?[]? Placements(ModelConfig config, RetrievalPolicy policy)
     {
         if (PositionsOf(policy) == FarPositions.Rope)
             return null;
         var rotation = new RowRotation(RopeFrequencies.InverseFrequencies(config.Rope, 1), config.Rope.Pairs == RopePairs.Adjacent);
-        return [.. config.LayerKinds.Select(kind => kind.Rotary ? rotation : null)];
+        var placement = new FarPlacement(rotation, config.TrainedContext - policy.Window);
+        return [.. config.LayerKinds.Select(kind => kind.Rotary ? placement : null)];
     }
 
     private LayerContext Context(int layer) => new(Store, layer, _config.Group, Policy.Sinks, _workers, Builders);

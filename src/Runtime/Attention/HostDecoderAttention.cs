@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Retrieval.Index;
 using Retrieval.Offload;
 using Retrieval.Runtime.Compute;
@@ -69,14 +70,19 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
             return;
         }
         _rows.Add(searchedEnd, length);
-        if (state.Store.Rotation(layer) is { } rotation)
+        FarPlacement? placement = state.Store.Placement(layer);
+        if (placement is not null)
         {
-            // As in prefill: far rows stand right before the sinks, and the sinks right before the rows of the window.
             _rows.Attend(state.Store, layer);
-            rotation.Turn(_rows.ScaledQuery, config.Heads, config.HeadDim, sinks - searchedEnd);
+            placement.Turn(_rows.ScaledQuery, config.Heads, config.HeadDim, sinks, searchedEnd);
         }
         _rows.Add(0, sinks);
         _rows.Attend(state.Store, layer);
+        for (int head = 0; placement is not null && head < config.KvHeads; head++)
+        {
+            var logSums = new Span<float>(_rows.AttendedBy(head).LogSumExp, config.Group);
+            TensorPrimitives.Add(logSums, placement.Excess(searchedEnd - sinks), logSums);
+        }
         _rows.AttendSelected(selector, state.Store, layer);
     }
 }

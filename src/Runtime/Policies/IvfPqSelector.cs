@@ -95,7 +95,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             Adopt(built);
             _indexed += count;
         }
-        return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget, _policy.CarefulBudget(_indexed), length - _policy.CarefulPrefill, _layer.Store.Rotation(_layer.Layer));
+        return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget, _policy.CarefulBudget(_indexed), length - _policy.CarefulPrefill, _layer.Store.Placement(_layer.Layer));
     }
 
     public void Prefill(int rows, PromptQueries queries)
