@@ -6,9 +6,9 @@ namespace Retrieval.Offload;
 /// turned back to meet them.
 /// </summary>
 /// <remarks>
-/// Clamped distances are ReRoPE's, and InfLLM's (arXiv 2402.04617). That the far rows together weigh no more than as many as the
-/// model knows is ours: without it the many that have nothing to say drown the few that matter, because none of them is
-/// further away than the others (docs/positions.md has what was measured).
+/// Clamped distances are ReRoPE's, and InfLLM's (arXiv 2402.04617). That far rows of little attention weigh together no more than as
+/// many as the model knows is ours: without it they drown window and sinks as they become more, because none of them is further
+/// away than the others. A row that a query attends to in particular keeps its weight (docs/positions.md has what was measured).
 /// </remarks>
 /// <param name="Rotation">How the layer turns its keys by their positions.</param>
 /// <param name="Room">Far rows that the model was trained for, beside its window.</param>
@@ -19,6 +19,6 @@ public sealed record FarPlacement(RowRotation Rotation, int Room)
     /// <param name="firstNear">First row behind the packed ones.</param>
     public unsafe void Turn(float* queries, int count, int dim, int sinks, int firstNear) => Rotation.Turn(queries, count, dim, sinks - firstNear);
 
-    /// <summary>What is added to the log-sum-exp of all other rows to let so many packed ones weigh as <see cref="Room"/> of them would: ln(rows / Room), at least 0.</summary>
-    public float Excess(int rows) => MathF.Log(Math.Max(1, (float)rows / Room));
+    /// <summary>What rows that nobody attends to in particular count for, of so many: Room / rows, at most 1.</summary>
+    public float QuietWeight(int rows) => Math.Min(1, (float)Room / Math.Max(rows, 1));
 }

@@ -131,11 +131,6 @@ public sealed unsafe class HostPrefill(WorkerPool workers) : IDisposable
         int dim = block.Dim, tokens = Math.Max(1, FarBlockRows / block.Group);
         // The tiles are no longer needed.
         float* output = state.Keys, logSumExp = state.Keys + FarRows(block) * dim;
-        if (far.Rows.Placement is { } placement)
-        {
-            var nearLogSums = new Span<float>(state.Reference, block.Rows);
-            TensorPrimitives.Add(nearLogSums, placement.Excess(far.Rows.End(far.Segments) - far.Rows.First), nearLogSums);
-        }
         for (int token = 0; token < block.Tokens; token += tokens)
         {
             int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;

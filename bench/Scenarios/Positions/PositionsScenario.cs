@@ -69,7 +69,6 @@ internal static class PositionsScenario
             if (token + 1 < tokens.Length)
                 scores[token + 1 - first] = -Session.LogProbability(logits, tokens[token + 1]);
         });
-        Console.Error.WriteLine(string.Join(' ', scores.Chunk(128).Select(c => $"{c.Average():F2}")));
         double seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         var result = new Result(tokens.Length, PolicyText.Describe(policy), scores.TakeLast(Few).Average(), scores.Average(), tokens.Length / seconds);
         Console.Error.WriteLine($"{result.Tokens:N0} tokens, {result.Policy}: {result.Few:F3} and {result.Many:F3} nats, {seconds:F0} s");

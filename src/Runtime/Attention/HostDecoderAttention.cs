@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using Retrieval.Index;
 using Retrieval.Offload;
 using Retrieval.Runtime.Compute;
@@ -70,19 +69,13 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
             return;
         }
         _rows.Add(searchedEnd, length);
-        FarPlacement? placement = state.Store.Placement(layer);
-        if (placement is not null)
+        if (state.Store.Placement(layer) is { } placement)
         {
             _rows.Attend(state.Store, layer);
             placement.Turn(_rows.ScaledQuery, config.Heads, config.HeadDim, sinks, searchedEnd);
         }
         _rows.Add(0, sinks);
         _rows.Attend(state.Store, layer);
-        for (int head = 0; placement is not null && head < config.KvHeads; head++)
-        {
-            var logSums = new Span<float>(_rows.AttendedBy(head).LogSumExp, config.Group);
-            TensorPrimitives.Add(logSums, placement.Excess(searchedEnd - sinks), logSums);
-        }
         _rows.AttendSelected(selector, state.Store, layer);
     }
 }

@@ -11,8 +11,8 @@ public enum FarPositions
 
     /// <summary>
     /// All at one distance, right before the window; tokens of the window where they stand (ReRoPE; InfLLM, arXiv 2402.04617). No
-    /// distance is ever new to the model, and the order of far tokens is not told to it. Together they weigh no more than as many as it was
-    /// trained for.
+    /// distance is ever new to the model, and the order of far tokens is not told to it. Those of little attention weigh
+    /// together no more than as many as it was trained for.
     /// </summary>
     Clamped,
 }
