@@ -3,6 +3,7 @@ using Retrieval.Runtime;
 using Retrieval.Scenarios;
 using Retrieval.Scenarios.Divergence;
 using Retrieval.Scenarios.Frontier;
+using Retrieval.Scenarios.Positions;
 using Retrieval.Scenarios.Prefill;
 
 var root = new RootCommand("End-to-end measurements and checks; each prints a table and, with --json, one JSON document as the last line.");
@@ -13,6 +14,7 @@ root.Subcommands.Add(NeedlesScenario.Create());
 root.Subcommands.Add(NeedleTableScenario.Create());
 root.Subcommands.Add(PeerScenario.Create());
 root.Subcommands.Add(PerplexityScenario.Create());
+root.Subcommands.Add(PositionsScenario.Create());
 root.Subcommands.Add(PrefillScenario.Create());
 root.Subcommands.Add(SteadyScenario.Create());
 

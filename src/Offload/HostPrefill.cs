@@ -59,21 +59,22 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
         float* query = scratch + block.WholeNumberFloats, laneSums = query + rows * dim, reference = laneSums + rows * OnlineSoftmax.Lanes, accumulated = reference + rows;
-        float* keys = accumulated + rows * padded, keysTransposed = keys + TileKeys * dim, values = keysTransposed + TileKeys * dim;
+        float* farQuery = accumulated + rows * padded, keys = farQuery + rows * dim, keysTransposed = keys + TileKeys * dim, values = keysTransposed + TileKeys * dim;
         float* logits = values + TileKeys * padded;
         GatherQueries(block, queries, query);
         new Span<float>(laneSums, rows * OnlineSoftmax.Lanes).Clear();
         new Span<float>(reference, rows).Fill(float.NegativeInfinity);
         new Span<float>(accumulated, rows * padded).Clear();
 
-        var state = new Accumulation(scratch, query, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
+        var state = new Accumulation(scratch, query, farQuery, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
         int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) : 0, lastKey = block.Position + block.Tokens;
         if (far is { } indexed)
         {
-            AttendRange(block, 0, indexed.Rows.First, state);
             firstKey = indexed.Rows.End(indexed.Segments);
+            TurnQueries(block, indexed.Rows, firstKey, state);
+            AttendRange(block, 0, indexed.Rows.First, state.FarQuery, state);
         }
-        AttendRange(block, firstKey, lastKey, state);
+        AttendRange(block, firstKey, lastKey, state.Query, state);
         Divide(block, accumulated, laneSums, reference);
         if (far is { } searched)
             AttendFar(block, searched, state);
@@ -81,12 +82,12 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     }
 
     /// <summary>Attends to rows [first, end), as far as each token sees them.</summary>
-    private static void AttendRange(in Block block, int first, int end, in Accumulation state)
+    private static void AttendRange(in Block block, int first, int end, float* queries, in Accumulation state)
     {
         int dim = block.Dim, padded = block.PaddedDim, rows = block.Rows;
         WholeNumberTile tile = block.Rounded ? new(state.WholeNumbers, rows, TileKeys, dim, padded) : default;
         if (block.Rounded)
-            tile.Queries(state.Query, rows);
+            tile.Queries(queries, rows);
         for (int key = first; key < end; key += TileKeys)
         {
             int count = Math.Min(TileKeys, end - key);
@@ -100,7 +101,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
                 if (block.Rounded)
                     tile.Score(row, some, state.Logits);
                 else
-                    PanelMultiply.Multiply(state.Query + row * dim, dim, state.KeysTransposed, TileKeys, state.Logits, TileKeys, some, dim, TileKeys, false);
+                    PanelMultiply.Multiply(queries + row * dim, dim, state.KeysTransposed, TileKeys, state.Logits, TileKeys, some, dim, TileKeys, false);
                 for (int r = 0; r < some; r++)
                 {
                     float* rowLogits = state.Logits + r * TileKeys;
@@ -116,6 +117,14 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
                     PanelMultiply.Multiply(state.Logits, TileKeys, state.Values, padded, state.Accumulated + row * padded, padded, some, count, padded, true);
             }
         }
+    }
+
+    /// <summary>Queries as they meet sinks and indexed keys.</summary>
+    private static void TurnQueries(in Block block, IndexedRows rows, int firstKey, in Accumulation state)
+    {
+        int floats = block.Rows * block.Dim;
+        new ReadOnlySpan<float>(state.Query, floats).CopyTo(new Span<float>(state.FarQuery, floats));
+        rows.Placement?.Turn(state.FarQuery, block.Rows, block.Dim, rows.First, firstKey);
     }
 
     /// <summary>Sums become means, and references log-sum-exps.</summary>
@@ -139,7 +148,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         {
             int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;
             far.Cascade.Run(
-                far.Rows.Indexes[far.KvHead], far.Rows.Packed[far.KvHead], far.Segments, state.Query + first * dim, some, block.Group, state.Reference + first,
+                far.Rows.Indexes[far.KvHead], far.Rows.Packed[far.KvHead], far.Segments, state.FarQuery + first * dim, some, block.Group, state.Reference + first,
                 far.Rows.BudgetUntil(block.Position + token + some), output, logSumExp);
             for (int row = 0; row < some * block.Group; row++)
                 Merge(state.Accumulated + (first + row) * block.PaddedDim, state.Reference[first + row], output + row * dim, logSumExp[row], dim);
@@ -208,7 +217,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = block.WholeNumberFloats + (long)block.Rows * (block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + 6), FarRows(block) * (block.Dim + 1L));
+        long needed = block.WholeNumberFloats + (long)block.Rows * (2 * block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + 6), FarRows(block) * (block.Dim + 1L));
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);
@@ -235,9 +244,10 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     private readonly record struct FarBlock(IndexedRows Rows, int KvHead, int Segments, BlockCascade Cascade);
 
     /// <summary>A block's scratch memory: its queries, the tile of keys and values, and the running softmax of each row.</summary>
-    private readonly ref struct Accumulation(float* wholeNumbers, float* query, float* keys, float* keysTransposed, float* values, float* logits, float* reference, float* laneSums, float* accumulated)
+    private readonly ref struct Accumulation(
+        float* wholeNumbers, float* query, float* farQuery, float* keys, float* keysTransposed, float* values, float* logits, float* reference, float* laneSums, float* accumulated)
     {
-        public readonly float* WholeNumbers = wholeNumbers, Query = query, Keys = keys, KeysTransposed = keysTransposed, Values = values, Logits = logits;
+        public readonly float* WholeNumbers = wholeNumbers, Query = query, FarQuery = farQuery, Keys = keys, KeysTransposed = keysTransposed, Values = values, Logits = logits;
         public readonly float* Reference = reference, LaneSums = laneSums, Accumulated = accumulated;
     }
 }

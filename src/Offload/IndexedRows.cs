@@ -9,7 +9,8 @@ namespace Retrieval.Offload;
 /// <param name="Window">Rows before a token, itself included, that are attended to exactly at least.</param>
 /// <param name="Budget">What a token reads.</param>
 /// <param name="Careful">What a token reads from position <paramref name="CarefulFrom"/> on.</param>
-public sealed record IndexedRows(IvfPqIndex[] Indexes, PackedRows[][] Packed, int First, int Window, BlockBudget Budget, BlockBudget Careful, int CarefulFrom)
+/// <param name="Placement">Where indexed keys stand for queries; null: where they stood.</param>
+public sealed record IndexedRows(IvfPqIndex[] Indexes, PackedRows[][] Packed, int First, int Window, BlockBudget Budget, BlockBudget Careful, int CarefulFrom, FarPlacement? Placement = null)
 {
     /// <summary>What tokens up to a position, exclusive, read.</summary>
     public BlockBudget BudgetUntil(int end) => end > CarefulFrom ? Careful : Budget;

@@ -56,7 +56,7 @@ public sealed unsafe class KvSegment
             PackedRows target = segment.Rows(head);
             for (int place = 0; place < count; place++)
             {
-                store.ReadKeys(layer, head, first + orders[head][place], 1, key);
+                store.ReadPackedKeys(layer, head, first + orders[head][place], 1, key);
                 store.ReadValues(layer, head, first + orders[head][place], 1, value);
                 target.Write(place, key, value);
             }

@@ -22,11 +22,14 @@ public sealed unsafe class KvStore : IDisposable
     private readonly List<KvSegment>[] _segments;
     private readonly int[] _length;
     private readonly int[] _released;
+    private readonly FarPlacement?[] _placements;
     private long _bytes;
 
-    public KvStore(KvLayout layout)
+    /// <param name="placements">For each layer where its packed keys stand for queries; null, in all layers or in that one: where they stood.</param>
+    public KvStore(KvLayout layout, FarPlacement?[]? placements = null)
     {
         Layout = layout;
+        _placements = placements ?? new FarPlacement?[layout.Layers];
         _pages = new List<KvPage?>[layout.Layers];
         _segments = new List<KvSegment>[layout.Layers];
         for (int layer = 0; layer < layout.Layers; layer++)
@@ -45,6 +48,9 @@ public sealed unsafe class KvStore : IDisposable
 
     /// <summary>Rows of a layer, released ones included.</summary>
     public int Length(int layer) => _length[layer];
+
+    /// <summary>Where a layer's packed keys stand for queries; null: where they stood.</summary>
+    public FarPlacement? Placement(int layer) => _placements[layer];
 
     /// <summary>Rows before this one were released and must not be read.</summary>
     public int FirstRow(int layer) => _released[layer];
@@ -74,10 +80,14 @@ public sealed unsafe class KvStore : IDisposable
     public ushort* Value(int layer, int head, int row) => (ushort*)(_pages[layer][KvLayout.PageOf(row)]!.Data + Layout.ValueOffset(head, row));
 
     /// <summary>Widens the keys of rows [first, first + count) to float32, [count, headDim].</summary>
-    public void ReadKeys(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, keys: true);
+    public void ReadKeys(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, Part.Key);
+
+    /// <summary>Like <see cref="ReadKeys"/>, but as the keys are packed: at the origin in a layer that has a <see cref="Placement"/>.</summary>
+    public void ReadPackedKeys(int layer, int head, int first, int count, float* destination)
+        => Read(layer, head, first, count, destination, Part.PackedKey);
 
     /// <summary>Widens the values of rows [first, first + count) to float32, [count, headDim].</summary>
-    public void ReadValues(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, keys: false);
+    public void ReadValues(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, Part.Value);
 
     /// <summary>Token position of a row.</summary>
     public int Position(int layer, int head, int row)
@@ -143,7 +153,7 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>A store with the same rows; pages are shared until one of the two writes to them.</summary>
     public KvStore Fork()
     {
-        var fork = new KvStore(Layout) { _bytes = Bytes };
+        var fork = new KvStore(Layout, _placements) { _bytes = Bytes };
         for (int layer = 0; layer < Layout.Layers; layer++)
         {
             foreach (KvPage? page in _pages[layer])
@@ -171,7 +181,7 @@ public sealed unsafe class KvStore : IDisposable
         _bytes = 0;
     }
 
-    private void Read(int layer, int head, int first, int count, float* destination, bool keys)
+    private void Read(int layer, int head, int first, int count, float* destination, Part part)
     {
         int dim = Layout.HeadDim;
         for (int row = first, end = first + count; row < end;)
@@ -180,13 +190,17 @@ public sealed unsafe class KvStore : IDisposable
             if (FindSegment(layer, row) is { } segment && row >= segment.First)
             {
                 run = Math.Min(end, segment.End) - row;
-                segment.Rows(head).Read(keys, row - segment.First, run, destination);
+                segment.Rows(head).Read(part != Part.Value, row - segment.First, run, destination);
+                for (int i = 0; part == Part.Key && i < run; i++)
+                    _placements[layer]?.Rotation.Turn(destination + (long)i * dim, 1, dim, segment.First + segment.Order(head)[row + i - segment.First]);
             }
             else
             {
                 int limit = FindSegment(layer, row) is { } next ? Math.Min(end, next.First) : end;
                 run = Math.Min(limit - row, KvLayout.RowsPerPage - row % KvLayout.RowsPerPage);
-                HalfRow.Widen(keys ? Key(layer, head, row) : Value(layer, head, row), destination, run * dim);
+                HalfRow.Widen(part == Part.Value ? Value(layer, head, row) : Key(layer, head, row), destination, run * dim);
+                for (int i = 0; part == Part.PackedKey && i < run; i++)
+                    _placements[layer]?.Rotation.Turn(destination + (long)i * dim, 1, dim, -(row + i));
             }
             destination += (long)run * dim;
             row += run;
@@ -273,6 +287,7 @@ public sealed unsafe class KvStore : IDisposable
                     if (position >= length)
                         continue;
                     segment.Rows(head).ReadKey(place, row);
+                    _placements[layer]?.Rotation.Turn(row, 1, Layout.HeadDim, position);
                     HalfRow.Narrow(row, Key(layer, head, position), Layout.HeadDim);
                     segment.Rows(head).ReadValue(place, row);
                     HalfRow.Narrow(row, Value(layer, head, position), Layout.HeadDim);
@@ -305,5 +320,15 @@ public sealed unsafe class KvStore : IDisposable
         held.Release();
         _pages[layer][page] = null;
         Interlocked.Add(ref _bytes, -Layout.PageBytes);
+    }
+
+    private enum Part
+    {
+        /// <summary>A key as it was appended.</summary>
+        Key,
+
+        /// <summary>A key as it is packed.</summary>
+        PackedKey,
+        Value,
     }
 }

@@ -29,7 +29,8 @@ public sealed class Engine : IDisposable
         Options = options;
         _checkpoint = checkpoint;
         (Tokenizer, ChatTemplate) = ModelText.Load(checkpoint);
-        ContextLimit = options.ContextLimit ?? Config.TrainedContext;
+        CheckPositions(options.Policy);
+        ContextLimit = options.ContextLimit ?? (Clamps(options.Policy) ? int.MaxValue : Config.TrainedContext);
         // For the life of the engine: tensors made inside must not be changed outside.
         _inference = torch.inference_mode();
         _workers = new WorkerPool(options.Threads);
@@ -130,6 +131,7 @@ public sealed class Engine : IDisposable
     {
         policy ??= Options.Policy;
         policy.Validate();
+        CheckPositions(policy);
         return new Session(this, _decoder, New(policy));
     }
 
@@ -168,6 +170,23 @@ public sealed class Engine : IDisposable
     }
 
     private SequenceState New(RetrievalPolicy policy) => new(Config, policy, Options.KvRows, _workers, _device);
+
+    private static bool Clamps(RetrievalPolicy policy) => policy is IvfPqPolicy { Positions: FarPositions.Clamped };
+
+    /// <summary>Refuses clamped positions where tokens of the window would stand at distances that the model does not know after all, or nothing searches.</summary>
+    private void CheckPositions(RetrievalPolicy policy)
+    {
+        if (!Clamps(policy))
+            return;
+        if (Options.Device != "cpu" || Options.SeparateDevice)
+            throw new InputException($"Clamped positions need sparse prefill, which runs on the CPU only, and the device is {Options.Device}; leave one of them out.");
+        if (Config.Rope.Scaling == RopeScaling.Dynamic)
+            throw new InputException("Clamped positions and dynamic RoPE scaling exclude each other, because the latter turns keys differently as the text grows; leave one of them out, or give --rope-scaling none.");
+        int behind = ((IvfPqPolicy)policy).IndexOf(0).SegmentRows + Options.PrefillChunk, room = Config.TrainedContext - behind;
+        if (policy.Window > room)
+            throw new InputException($"The local window is {policy.Window:N0} tokens, but under clamped positions {ModelName}, trained for {Config.TrainedContext:N0}, has room for {Math.Max(room, 0):N0} beside {behind:N0} that wait to be indexed; "
+                + (room > 0 ? $"give --local-window {room} or less." : "use a model with a longer context."));
+    }
 
     private static bool UsesBFloat16(ComputeType compute, torch.Device device) => compute switch
     {

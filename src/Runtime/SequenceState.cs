@@ -30,7 +30,7 @@ internal sealed class SequenceState : IDisposable
 
     /// <param name="device">Where copies of the resident rows are kept; null: host memory is device memory.</param>
     public SequenceState(ModelConfig config, RetrievalPolicy policy, RowFormat rows, WorkerPool workers, torch.Device? device = null)
-        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows)), workers, device)
+        : this(config, policy, new KvStore(new KvLayout(config.Layers, config.KvHeads, config.HeadDim, rows), Placements(config, policy)), workers, device)
     {
     }
 
@@ -48,7 +48,7 @@ internal sealed class SequenceState : IDisposable
             if (config.LayerKinds[layer].SlidingWindow is null)
                 _selectors[layer] = policy.CreateSelector(Context(layer));
         }
-        _queries = [.. Enumerable.Range(0, config.Layers).Select(_ => new PromptQueries(config.KvHeads, config.Group, config.HeadDim))];
+        _queries = [.. Enumerable.Range(0, config.Layers).Select(layer => new PromptQueries(config.KvHeads, config.Group, config.HeadDim, store.Placement(layer)?.Rotation, policy.Window))];
         _windows = device is null ? [] : [.. config.LayerKinds.Select(kind => kind.SlidingWindow is { } window
             ? new DeviceWindow(store.Layout, device, 0, window)
             : new DeviceWindow(store.Layout, device, policy.Sinks, policy.Window))];
@@ -112,7 +112,8 @@ internal sealed class SequenceState : IDisposable
     }
 
     /// <summary>Tokens at the beginning that are read with exact attention; a device of its own has nothing to search with.</summary>
-    public int DensePrefill => Policy is IvfPqPolicy policy && _device is null ? policy.DensePrefill : int.MaxValue;
+    public int DensePrefill => Policy is not IvfPqPolicy policy || _device is not null ? int.MaxValue
+        : policy.Positions == FarPositions.Clamped ? Math.Min(policy.DensePrefill, _config.TrainedContext) : policy.DensePrefill;
 
     /// <summary>Share of the KV heads that are sharp, as far as selectors have indexes, for which it waits; null: none has.</summary>
     public double? SharpShare
@@ -196,8 +197,11 @@ internal sealed class SequenceState : IDisposable
         Length = Math.Min(Length, length);
     }
 
+    /// <exception cref="InputException">The policy has far tokens elsewhere: their keys are stored for where they are.</exception>
     public SequenceState Fork(RetrievalPolicy policy)
     {
+        if (PositionsOf(policy) != PositionsOf(Policy))
+            throw new InputException($"A session with far positions '{PositionsOf(Policy)}' cannot go on with '{PositionsOf(policy)}' under the policy '{policy.Name}'; read the text again instead.");
         foreach (ITokenSelector? selector in _selectors)
             selector?.Settle();
         var fork = new SequenceState(_config, policy, Store.Fork(), _workers, _device);
@@ -228,6 +232,18 @@ internal sealed class SequenceState : IDisposable
         foreach (DeviceWindow window in _windows)
             window.Dispose();
         Store.Dispose();
+    }
+
+    private static FarPositions PositionsOf(RetrievalPolicy policy) => (policy as IvfPqPolicy)?.Positions ?? FarPositions.Rope;
+
+    /// <summary>For each layer where its far keys stand, if they do not stay where they stand.</summary>
+    private static FarPlacement?[]? Placements(ModelConfig config, RetrievalPolicy policy)
+    {
+        if (PositionsOf(policy) == FarPositions.Rope)
+            return null;
+        var rotation = new RowRotation(RopeFrequencies.InverseFrequencies(config.Rope, 1), config.Rope.Pairs == RopePairs.Adjacent);
+        var placement = new FarPlacement(rotation, config.TrainedContext - policy.Window);
+        return [.. config.LayerKinds.Select(kind => kind.Rotary ? placement : null)];
     }
 
     private LayerContext Context(int layer) => new(Store, layer, _config.Group, Policy.Sinks, _workers, Builders);

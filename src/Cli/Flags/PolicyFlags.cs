@@ -13,13 +13,16 @@ internal sealed class PolicyFlags
     private const int CodesPerKey = 10;
     private const double ValuesPerKey = 2 / 3.0;
 
+    // Half of what small models are trained for: measured in docs/positions.md.
+    private const int ClampedWindow = 4096;
+
     private const string PrefillFlag = "--prefill";
 
     private readonly Option<string> _policy = Flag.Choice("--policy", [], $"What a decode step reads beside sinks and window; default {Default.Name}", Default.Name,
         [.. RetrievalPolicy.Names.Select(name => (name, name))]);
 
     private readonly Option<int?> _sinks = Flag.Of<int?>("--sink-tokens", [], $"First tokens that are always read (default {Default.Sinks})", null, value => Numbers.Int(value, 0));
-    private readonly Option<int?> _window = Flag.Of<int?>("--local-window", [], $"Most recent tokens that are always read (default {Default.Window})", null, value => Numbers.Tokens(value));
+    private readonly Option<int?> _window = Flag.Of<int?>("--local-window", [], $"Most recent tokens that are always read (default {Default.Window}; with --positions clamped {ClampedWindow})", null, value => Numbers.Tokens(value));
     private readonly Option<int?> _budget = Flag.Of<int?>("--budget", [],
         $"Tokens that are read for each KV head. exact: their keys and values (default {new ExactPolicy().Budget:#,0}). ivf-pq: their keys, the values of 2/3 of them, the codes of {CodesPerKey} times as many (default: a share of the context, at most {Default.KeysMost} keys)",
         null, value => Count(value));
@@ -35,9 +38,13 @@ internal sealed class PolicyFlags
     private readonly Option<int?> _dense = Flag.Of<int?>("--dense-prefill", [],
         $"Tokens at the beginning of a prompt that are read with exact attention (default {Default.DensePrefill:#,0})", null, value => Numbers.Tokens(value));
 
+    private readonly Option<FarPositions> _positions = Flag.Choice("--positions", [],
+        "Where queries meet tokens before the window. rope: where they stand. clamped: all at one distance, for texts longer than the model was trained for (ivf-pq on the CPU)", FarPositions.Rope,
+        ("rope", FarPositions.Rope), ("clamped", FarPositions.Clamped));
+
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { _policy, _sinks, _window, _budget, _error, _list, _prefill, _dense })
+        foreach (Option option in new Option[] { _policy, _sinks, _window, _budget, _error, _list, _prefill, _dense, _positions })
             command.Options.Add(option);
     }
 
@@ -58,6 +65,12 @@ internal sealed class PolicyFlags
         }
         if (parsed.GetValue(_list) is int rows)
             policy = IvfPq(policy, "--rows-per-list", rows, "lists") with { RowsPerList = rows };
+        if (parsed.GetValue(_positions) == FarPositions.Clamped)
+        {
+            if (policy is not IvfPqPolicy own)
+                throw new UsageException($"The policy '{policy.Name}' has no index, so it cannot clamp the positions of far tokens; use --policy ivf-pq, or leave --positions out.");
+            policy = own with { Positions = FarPositions.Clamped, Window = parsed.GetValue(_window) ?? ClampedWindow };
+        }
         policy = WithPrefill(policy, parsed.GetValue(_prefill), parsed.GetValue(_dense));
         UsageException.Check(policy.Validate);
         return policy;

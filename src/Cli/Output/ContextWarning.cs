@@ -1,5 +1,6 @@
 using Retrieval.Runtime;
 using Retrieval.Runtime.Models;
+using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Cli;
 
@@ -12,7 +13,7 @@ internal static class ContextWarning
     /// <param name="tokens">Tokens that the session holds, is about to read and may generate.</param>
     public static void Write(TextWriter writer, Engine engine, long tokens)
     {
-        if (Text(engine.ModelName, engine.Config, tokens) is { } text)
+        if (engine.Options.Policy is not IvfPqPolicy { Positions: FarPositions.Clamped } && Text(engine.ModelName, engine.Config, tokens) is { } text)
             writer.WriteLine(text);
     }
 

@@ -59,6 +59,7 @@ internal sealed unsafe class ListEstimate
             PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
         _sum.AsSpan(0, _group).Clear();
         TakeOut(chosen);
+        Promises.Scale(lists.Mass, query.Budget.QuietWeight);
         for (int g = 0; g < _group; g++)
         {
             ReadOnlySpan<float> mass = lists.Mass.Slice(g * lists.Count, lists.Count);
@@ -111,6 +112,7 @@ internal sealed unsafe class ListEstimate
     private void TakeOut(ChosenRows chosen)
     {
         int stride = Stride;
+        float quietWeight = _query.Budget.QuietWeight;
         fixed (float* mass = _lists.Mass, sizes = _query.Index.ListSizes)
         {
             for (int first = 0, end; first < chosen.Count; first = end)
@@ -128,12 +130,14 @@ internal sealed unsafe class ListEstimate
                     foreach (float weight in exact)
                         read += weight;
                     float rest = all ? 0 : MathF.Max(mass[g * _lists.Count + list] - read, 0), lent = read > 0 ? share * rest : 0;
+                    exact.CopyTo(weights);
+                    float heard = Promises.Quieten(weights, quietWeight);
                     // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
-                    float factor = MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
+                    float factor = 1 + MathF.Min(lent * quietWeight / MathF.Max(heard, float.Epsilon), float.MaxValue / 2);
                     mass[g * _lists.Count + list] = rest - lent;
                     float sum = 0;
                     for (int i = 0; i < weights.Length; i++)
-                        sum += weights[i] = exact[i] + exact[i] * factor;
+                        sum += weights[i] *= factor;
                     _sum[g] += sum;
                 }
             }

@@ -8,6 +8,9 @@ namespace Retrieval.Index;
 /// </summary>
 internal static class Promises
 {
+    /// <summary>Share of a query's attention from which on a row is worth its full weight where others are not. In a sharp head, whose weights are relative to less, all rows that are read are.</summary>
+    public const float Loud = 0.05f;
+
     // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
     private const float Highest = 40;
 
@@ -53,5 +56,19 @@ internal static class Promises
         TensorPrimitives.Multiply(estimates, factor, estimates);
         // What an estimate can still be believed to weigh beside rows that were read.
         TensorPrimitives.Min(estimates, 1e15f, estimates);
+    }
+
+    /// <summary>Weights below <see cref="Loud"/> are multiplied by a factor.</summary>
+    /// <returns>The sum of all.</returns>
+    public static float Quieten(Span<float> weights, float factor)
+    {
+        float sum = 0;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            if (weights[i] < Loud)
+                weights[i] *= factor;
+            sum += weights[i];
+        }
+        return sum;
     }
 }

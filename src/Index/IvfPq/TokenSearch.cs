@@ -51,10 +51,11 @@ internal sealed unsafe class TokenSearch
         ScanCodes(token);
         Choose(budget);
         new Span<float>(sum, _group).Clear();
-        ReadRows(token, output, sum);
+        ReadRows(token, budget.QuietWeight, output, sum);
         for (int g = 0; g < _group; g++)
         {
             float* mass = token.Mass + (long)g * _stride;
+            Promises.Scale(new Span<float>(mass, _stride), budget.QuietWeight);
             float rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(mass, _stride)), inOpened = 0;
             for (int i = 0; i < _openedCount; i++)
                 inOpened += mass[_opened.Pointer[i]];
@@ -152,7 +153,7 @@ internal sealed unsafe class TokenSearch
     }
 
     /// <summary>Exact weights of the chosen rows, taken out of their lists' masses, and their values.</summary>
-    private void ReadRows(in TokenQueries token, float* output, float* sum)
+    private void ReadRows(in TokenQueries token, float quietWeight, float* output, float* sum)
     {
         int padded = (_chosenCount + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
         float* exact = _rowWeights.Grow((long)_group * padded), tile = _tile.Grow(PackedRows.TileRows * _dim);
@@ -165,7 +166,7 @@ internal sealed unsafe class TokenSearch
         for (int g = 0; g < _group && _chosenCount > 0; g++)
             Replace(token, g, new Span<float>(exact + (long)g * padded, _chosenCount));
         for (int g = 0; g < _group; g++)
-            Lend(token.Mass + (long)g * _stride, _weights.Pointer + (long)g * _openedRows, new Span<float>(exact + (long)g * padded, _chosenCount), ref sum[g]);
+            Lend(token.Mass + (long)g * _stride, _weights.Pointer + (long)g * _openedRows, new Span<float>(exact + (long)g * padded, _chosenCount), quietWeight, ref sum[g]);
         for (int first = 0; first < _chosenCount; first += PackedRows.TileRows)
         {
             int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
@@ -206,20 +207,21 @@ internal sealed unsafe class TokenSearch
     }
 
     /// <summary>Of what remains of a list's mass a part goes to the rows that were read, in proportion to their weights.</summary>
-    private void Lend(float* mass, float* weights, Span<float> exact, ref float sum)
+    private void Lend(float* mass, float* weights, Span<float> exact, float quietWeight, ref float sum)
     {
         for (int first = 0, end; first < exact.Length; first = end)
         {
             int list = _chosenList.Pointer[first], start = _openedStart.Pointer[list];
-            float read = 0;
             for (end = first; end < exact.Length && _chosenList.Pointer[end] == list; end++)
-                read += exact[end];
-            float rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(weights + start, _openedStart.Pointer[list + 1] - start));
-            float lent = read > 0 ? (end - first) / (end - first + Prior) * rest : 0;
-            float factor = 1 + MathF.Min(lent / MathF.Max(read, float.Epsilon), float.MaxValue / 2);
-            TensorPrimitives.Multiply(exact[first..end], factor, exact[first..end]);
+            {
+            }
+            Span<float> read = exact[first..end];
+            float heard = Promises.Quieten(read, quietWeight), rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(weights + start, _openedStart.Pointer[list + 1] - start));
+            float lent = heard > 0 ? (end - first) / (end - first + Prior) * rest : 0;
+            float factor = 1 + MathF.Min(lent * quietWeight / MathF.Max(heard, float.Epsilon), float.MaxValue / 2);
+            TensorPrimitives.Multiply(read, factor, read);
             mass[_opened.Pointer[list]] = rest - lent;
-            sum += read + lent;
+            sum += heard + lent * quietWeight;
         }
     }
 

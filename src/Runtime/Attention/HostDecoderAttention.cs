@@ -68,8 +68,13 @@ internal sealed unsafe class HostDecoderAttention(ModelConfig config, WorkerPool
             _rows.Attend(state.Store, layer);
             return;
         }
-        _rows.Add(0, sinks);
         _rows.Add(searchedEnd, length);
+        if (state.Store.Placement(layer) is { } placement)
+        {
+            _rows.Attend(state.Store, layer);
+            placement.Turn(_rows.ScaledQuery, config.Heads, config.HeadDim, sinks, searchedEnd);
+        }
+        _rows.Add(0, sinks);
         _rows.Attend(state.Store, layer);
         _rows.AttendSelected(selector, state.Store, layer);
     }

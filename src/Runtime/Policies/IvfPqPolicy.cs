@@ -84,14 +84,24 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     /// <summary>Share of the attention, summed over a group's queries, that a token must promise for its key and value to be read; default 0.00015.</summary>
     public double PrefillRowShare { get; init; } = 1.5e-4;
 
+    /// <summary>
+    /// Whether queries meet far tokens where they stand or all at one distance, for texts longer than the model was trained for;
+    /// default <see cref="FarPositions.Rope"/>.
+    /// </summary>
+    public FarPositions Positions { get; init; }
+
     [JsonIgnore]
     public override string Name => "ivf-pq";
 
     /// <summary>How an index over so many rows is built: lists grow with its length, so that scoring all of them stays a small part of a step.</summary>
     internal IvfPqOptions IndexOf(int rows)
     {
-        int perList = (int)Math.Min((long)RowsPerList * (rows <= 196_608 ? 1 : rows <= 393_216 ? 2 : 4), IvfPqOptions.MostSegmentRows / FewestLists);
-        return new() { RowsPerList = perList, SegmentRows = Math.Max(FewestLists * perList, rows <= 65_536 ? 2048 : rows <= 393_216 ? 4096 : 8192) };
+        int segment = rows <= 65_536 ? 2048 : rows <= 393_216 ? 4096 : 8192, most = IvfPqOptions.MostSegmentRows;
+        // Until a segment is whole its tokens are met where they stand, which must stay within what the model was trained for.
+        if (Positions == FarPositions.Clamped)
+            segment = most = 2048;
+        int perList = (int)Math.Min((long)RowsPerList * (rows <= 196_608 ? 1 : rows <= 393_216 ? 2 : 4), most / FewestLists);
+        return new() { RowsPerList = perList, SegmentRows = Math.Max(FewestLists * perList, segment) };
     }
 
     public override void Validate()
@@ -115,6 +125,10 @@ public sealed record IvfPqPolicy : RetrievalPolicy
         Share(OpenShare, "codes");
         Share(KeyShare, "keys");
         Share(ValueShare, "values");
+        if (Positions == FarPositions.Clamped && MaxError > 0)
+            throw new InputException($"The error target {MaxError} cannot be kept with clamped positions, where it is not known what attention to all tokens gives; leave one of them out.");
+        if (Positions == FarPositions.Clamped && DensePrefill == int.MaxValue)
+            throw new InputException("Prompts cannot be read with exact attention under clamped positions, which only indexed tokens have; leave one of them out.");
         if (!(MaxError is >= 0 and < 1))
             throw new InputException($"The error target is {MaxError}; it must be at least 0 (fixed budgets) and below 1, such as 0.02.");
     }

@@ -79,6 +79,9 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         }
     }
 
+    /// <summary>What far rows count for that nobody attends to in particular.</summary>
+    private float QuietWeight => _layer.Store.Placement(_layer.Layer)?.QuietWeight(_indexed) ?? 1;
+
     private int Pending => _count - _indexed;
 
     /// <summary>
@@ -95,7 +98,12 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         int count = (end - first) / segmentRows * segmentRows;
         if (count > 0)
             Extend(queries, first, count, length);
-        return _indexed == 0 ? null : new IndexedRows(_indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget, _policy.CarefulBudget(_indexed), length - _policy.CarefulPrefill);
+        if (_indexed == 0)
+            return null;
+        float quiet = QuietWeight;
+        return new IndexedRows(
+            _indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget with { QuietWeight = quiet }, _policy.CarefulBudget(_indexed) with { QuietWeight = quiet },
+            length - _policy.CarefulPrefill, _layer.Store.Placement(_layer.Layer));
     }
 
     public void Prefill(int rows, PromptQueries queries)
@@ -150,7 +158,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         Settle();
         if (_indexed == 0)
             return;
-        CascadeBudget budget = _policy.Budget(_indexed);
+        CascadeBudget budget = _policy.Budget(_indexed) with { QuietWeight = QuietWeight };
         for (int head = 0; head < _kvHeads; head++)
         {
             AttentionPartial attended = query.AttendedBy(head), estimate = selection.ReserveEstimate(head);

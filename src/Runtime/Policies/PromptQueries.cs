@@ -1,4 +1,5 @@
 using Retrieval.Index;
+using Retrieval.Offload;
 
 namespace Retrieval.Runtime.Policies;
 
@@ -6,7 +7,9 @@ namespace Retrieval.Runtime.Policies;
 /// What is kept of the queries that prompts have put to one layer: second moments of a sample of all of them, for each KV head,
 /// and the latest ones themselves. The first say which differences between keys matter, the second what attention gives.
 /// </summary>
-internal sealed class PromptQueries(int kvHeads, int group, int headDim)
+/// <param name="rotation">Far keys stand at the origin: queries' moments are taken as such queries meet them, turned back to the window's length. Null: as they are.</param>
+/// <param name="window">Tokens of the window.</param>
+internal sealed class PromptQueries(int kvHeads, int group, int headDim, RowRotation? rotation = null, int window = 0)
 {
     /// <summary>Most queries that are kept whole.</summary>
     public const int MostLatest = 32;
@@ -30,7 +33,7 @@ internal sealed class PromptQueries(int kvHeads, int group, int headDim)
     public void Add(int position, ReadOnlySpan<float> queries, WorkerPool workers)
     {
         int width = group * headDim, token = kvHeads * width, tokens = queries.Length / token;
-        AddMoments(queries, tokens, workers);
+        AddMoments(position, queries, tokens, workers);
         int first = (position + LatestStride - 1) / LatestStride * LatestStride - position, kept = (tokens - first + LatestStride - 1) / LatestStride;
         for (int t = first + Math.Max(0, kept - MostLatest) * LatestStride; t < tokens; t += LatestStride)
         {
@@ -52,7 +55,7 @@ internal sealed class PromptQueries(int kvHeads, int group, int headDim)
     /// <summary>A copy that later queries do not change.</summary>
     public PromptQueries Copy()
     {
-        var copy = new PromptQueries(kvHeads, group, headDim);
+        var copy = new PromptQueries(kvHeads, group, headDim, rotation, window);
         for (int head = 0; head < kvHeads; head++)
             copy._moments[head] = _moments[head].Copy();
         foreach (Latest query in _latest)
@@ -60,7 +63,7 @@ internal sealed class PromptQueries(int kvHeads, int group, int headDim)
         return copy;
     }
 
-    private unsafe void AddMoments(ReadOnlySpan<float> queries, int tokens, WorkerPool workers)
+    private unsafe void AddMoments(int position, ReadOnlySpan<float> queries, int tokens, WorkerPool workers)
     {
         int width = group * headDim, token = kvHeads * width, sampled = (tokens + MomentStride - 1) / MomentStride;
         fixed (float* pinned = queries)
@@ -72,7 +75,12 @@ internal sealed class PromptQueries(int kvHeads, int group, int headDim)
                 {
                     var sample = new float[sampled * width];
                     for (int i = 0; i < sampled; i++)
-                        new ReadOnlySpan<float>(all + (long)i * MomentStride * token + head * width, width).CopyTo(sample.AsSpan(i * width));
+                    {
+                        Span<float> one = sample.AsSpan(i * width, width);
+                        new ReadOnlySpan<float>(all + (long)i * MomentStride * token + head * width, width).CopyTo(one);
+                        fixed (float* rows = one)
+                            rotation?.Turn(rows, group, headDim, -Math.Max(0, position + i * MomentStride - window));
+                    }
                     _moments[head].Add(sample);
                 }
             });
