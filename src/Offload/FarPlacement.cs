@@ -19,6 +19,6 @@ public sealed record FarPlacement(RowRotation Rotation, int Room)
     /// <param name="firstNear">First row behind the packed ones.</param>
     public unsafe void Turn(float* queries, int count, int dim, int sinks, int firstNear) => Rotation.Turn(queries, count, dim, sinks - firstNear);
 
-    /// <summary>What rows that nobody attends to in particular count for, of so many: Room / rows, at most 1.</summary>
-    public float QuietWeight(int rows) => Math.Min(1, (float)Room / Math.Max(rows, 1));
+    /// <summary>Share of their weight that rows lose, of so many, that a query does not attend to in particular: 1 − Room / rows, at least 0.</summary>
+    public float QuietDiscount(int rows) => Math.Max(0, 1 - (float)Room / Math.Max(rows, 1));
 }

@@ -20,6 +20,10 @@ public sealed class ContextWarningTests
         ContextWarning.Text("m", Trained, 1_048_577));
 
     [Fact]
+    public void Clamped_positions_are_the_remedy_where_they_can_be_had() => Assert.EndsWith(
+        "what it writes past that is often nonsense, so give --positions clamped.", ContextWarning.Text("m", Trained with { TrainedContext = 8192 }, 262_144, clampable: true));
+
+    [Fact]
     public void A_large_factor_is_no_remedy() => Assert.EndsWith(
         "and --rope-scaling yarn --rope-scale 32 helps little at such a factor, so shorten the text or use a model with a longer context.",
         ContextWarning.Text("m", Trained with { TrainedContext = 8192 }, 262_144));

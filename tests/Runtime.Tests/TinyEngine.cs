@@ -1,3 +1,4 @@
+using Retrieval.Offload;
 using Retrieval.TestKit;
 
 namespace Retrieval.Runtime.Tests;
@@ -9,9 +10,10 @@ internal sealed class TinyEngine : IDisposable
 
     /// <param name="gguf">Write GGUF instead of safetensors.</param>
     /// <param name="metadata">Further GGUF metadata.</param>
+    /// <param name="rows">Rows that a policy indexes; 16-bit ones stay what they are.</param>
     public TinyEngine(
         TinyModel model, bool gguf = false, int chunk = 1024, int threads = 1, int? contextLimit = null,
-        IReadOnlyDictionary<string, object>? metadata = null)
+        IReadOnlyDictionary<string, object>? metadata = null, RowFormat rows = RowFormat.I8)
     {
         string path = _folder[gguf ? "model.gguf" : "model"];
         if (gguf)
@@ -33,6 +35,7 @@ internal sealed class TinyEngine : IDisposable
             PrefillChunk = chunk,
             Threads = threads,
             ContextLimit = contextLimit,
+            KvRows = rows,
         });
     }
 

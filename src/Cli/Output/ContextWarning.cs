@@ -13,12 +13,15 @@ internal static class ContextWarning
     /// <param name="tokens">Tokens that the session holds, is about to read and may generate.</param>
     public static void Write(TextWriter writer, Engine engine, long tokens)
     {
-        if (engine.Options.Policy is not IvfPqPolicy { Positions: FarPositions.Clamped } && Text(engine.ModelName, engine.Config, tokens) is { } text)
+        var policy = engine.Options.Policy as IvfPqPolicy;
+        if (policy?.Positions == FarPositions.Clamped)
+            return;
+        if (Text(engine.ModelName, engine.Config, tokens, clampable: policy is not null && engine.Options.Device == "cpu") is { } text)
             writer.WriteLine(text);
     }
 
     /// <summary>One sentence with both numbers and the remedy; null: the model was trained for so many tokens, or its RoPE scaling follows the length.</summary>
-    public static string? Text(string model, ModelConfig config, long tokens)
+    public static string? Text(string model, ModelConfig config, long tokens, bool clampable = false)
     {
         RopeConfig rope = config.Rope;
         if (tokens <= config.TrainedContext || rope.Scaling == RopeScaling.Dynamic)
@@ -27,8 +30,8 @@ internal static class ContextWarning
         long factor = (tokens + unscaled - 1) / unscaled;
         string scaled = rope.Scaling is RopeScaling.Linear or RopeScaling.Yarn ? " with its RoPE scaling" : "";
         string scaling = rope.Scaling == RopeScaling.Linear ? $"--rope-scaling linear --rope-scale {factor}" : $"--rope-scaling yarn --rope-scale {factor}";
-        string remedy = factor <= GoodFactor
-            ? $"so give {scaling}"
+        string remedy = clampable ? "so give --positions clamped"
+            : factor <= GoodFactor ? $"so give {scaling}"
             : $"and {scaling} helps little at such a factor, so shorten the text or use a model with a longer context";
         return $"Text and answer may take {Units.Count(tokens)} tokens but {model} was trained for {Units.Count(config.TrainedContext)}{scaled}; what it writes past that is often nonsense, {remedy}.";
     }

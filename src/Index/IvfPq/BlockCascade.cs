@@ -113,8 +113,8 @@ public sealed unsafe class BlockCascade
 /// <param name="RowShare">Share of the attention, summed over the group, from which on a row is worth reading.</param>
 public readonly record struct BlockBudget(int Opened, int Rows, float ListShare, float RowShare)
 {
-    /// <summary>What rows count for beside those of at least <see cref="Promises.Loud"/> of the attention; default 1, as much as they weigh.</summary>
-    public float QuietWeight { get; init; } = 1;
+    /// <summary>Share of their weight that rows lose that have less than <see cref="Promises.Loud"/> of the attention; default 0.</summary>
+    public float QuietDiscount { get; init; }
 
     /// <summary>The same for heads that are so sharp that their lists say little; their lists need not promise any share.</summary>
     public int OpenedIfSharp { get; init; } = Opened;

@@ -18,8 +18,8 @@ public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
     /// <summary>Share of the attention, summed over the group, from which on a row is worth reading; default 0. Not for sharp heads, whose codes err too much.</summary>
     public float RowShare { get; init; }
 
-    /// <summary>What rows count for beside those of at least <see cref="Promises.Loud"/> of the attention; default 1, as much as they weigh.</summary>
-    public float QuietWeight { get; init; } = 1;
+    /// <summary>Share of their weight that rows lose that have less than <see cref="Promises.Loud"/> of the attention; default 0.</summary>
+    public float QuietDiscount { get; init; }
 
     /// <summary>Weights of all opened rows are kept, however many: tests compare with it.</summary>
     internal bool WeighAll { get; init; }

@@ -59,7 +59,7 @@ internal sealed unsafe class ListEstimate
             PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
         _sum.AsSpan(0, _group).Clear();
         TakeOut(chosen);
-        Promises.Scale(lists.Mass, query.Budget.QuietWeight);
+        Promises.Scale(lists.Mass, 1 - query.Budget.QuietDiscount);
         for (int g = 0; g < _group; g++)
         {
             ReadOnlySpan<float> mass = lists.Mass.Slice(g * lists.Count, lists.Count);
@@ -112,7 +112,7 @@ internal sealed unsafe class ListEstimate
     private void TakeOut(ChosenRows chosen)
     {
         int stride = Stride;
-        float quietWeight = _query.Budget.QuietWeight;
+        float quietWeight = 1 - _query.Budget.QuietDiscount;
         fixed (float* mass = _lists.Mass, sizes = _query.Index.ListSizes)
         {
             for (int first = 0, end; first < chosen.Count; first = end)

@@ -51,11 +51,11 @@ internal sealed unsafe class TokenSearch
         ScanCodes(token);
         Choose(budget);
         new Span<float>(sum, _group).Clear();
-        ReadRows(token, budget.QuietWeight, output, sum);
+        ReadRows(token, 1 - budget.QuietDiscount, output, sum);
         for (int g = 0; g < _group; g++)
         {
             float* mass = token.Mass + (long)g * _stride;
-            Promises.Scale(new Span<float>(mass, _stride), budget.QuietWeight);
+            Promises.Scale(new Span<float>(mass, _stride), 1 - budget.QuietDiscount);
             float rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(mass, _stride)), inOpened = 0;
             for (int i = 0; i < _openedCount; i++)
                 inOpened += mass[_opened.Pointer[i]];

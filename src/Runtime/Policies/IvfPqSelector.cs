@@ -79,8 +79,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         }
     }
 
-    /// <summary>What far rows count for that nobody attends to in particular.</summary>
-    private float QuietWeight => _layer.Store.Placement(_layer.Layer)?.QuietWeight(_indexed) ?? 1;
+    /// <summary>What far rows lose that nobody attends to in particular.</summary>
+    private float QuietDiscount => _layer.Store.Placement(_layer.Layer)?.QuietDiscount(_indexed) ?? 0;
 
     private int Pending => _count - _indexed;
 
@@ -100,9 +100,9 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             Extend(queries, first, count, length);
         if (_indexed == 0)
             return null;
-        float quiet = QuietWeight;
+        float quiet = QuietDiscount;
         return new IndexedRows(
-            _indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget with { QuietWeight = quiet }, _policy.CarefulBudget(_indexed) with { QuietWeight = quiet },
+            _indexes!, _packed, _layer.Sinks, _policy.Window, _policy.PrefillBudget with { QuietDiscount = quiet }, _policy.CarefulBudget(_indexed) with { QuietDiscount = quiet },
             length - _policy.CarefulPrefill, _layer.Store.Placement(_layer.Layer));
     }
 
@@ -158,7 +158,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         Settle();
         if (_indexed == 0)
             return;
-        CascadeBudget budget = _policy.Budget(_indexed) with { QuietWeight = QuietWeight };
+        CascadeBudget budget = _policy.Budget(_indexed) with { QuietDiscount = QuietDiscount };
         for (int head = 0; head < _kvHeads; head++)
         {
             AttentionPartial attended = query.AttendedBy(head), estimate = selection.ReserveEstimate(head);

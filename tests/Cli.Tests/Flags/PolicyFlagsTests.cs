@@ -41,6 +41,21 @@ public sealed class PolicyFlagsTests
         Assert.Equal("exact, budget 100", PolicyText.Describe(Read("--policy", "exact", "--budget", "100")));
     }
 
+    [Fact]
+    public void Clamped_positions_have_a_longer_window()
+    {
+        Assert.Equal(new IvfPqPolicy { Positions = FarPositions.Clamped, Window = 4096 }, Read("--positions", "clamped"));
+        Assert.Equal(new IvfPqPolicy { Positions = FarPositions.Clamped, Window = 1024 }, Read("--positions", "clamped", "--local-window", "1k"));
+        Assert.Equal(new IvfPqPolicy(), Read("--positions", "rope"));
+    }
+
+    [Theory]
+    [InlineData("The policy 'full' has no index, so it cannot clamp the positions of far tokens; use --policy ivf-pq, or leave --positions out.", "--policy", "full")]
+    [InlineData("Prompts cannot be read with exact attention under clamped positions, which only indexed tokens have; leave one of them out.", "--prefill", "exact")]
+    [InlineData("The error target 0.02 cannot be kept with clamped positions, where it is not known what attention to all tokens gives; leave one of them out.", "--max-error", "0.02")]
+    public void Clamped_positions_need_an_index(string message, params string[] others)
+        => Assert.Equal(message, Assert.Throws<UsageException>(() => Read(["--positions", "clamped", .. others])).Message);
+
     private static RetrievalPolicy Read(params string[] arguments)
     {
         var flags = new PolicyFlags();
