@@ -83,6 +83,9 @@ public sealed class Engine : IDisposable
     /// <summary>Most tokens a session may hold.</summary>
     public int ContextLimit { get; }
 
+    /// <summary>Longest window under clamped positions: beside it a segment and a chunk must fit into the trained context. Below 1: none.</summary>
+    public int ClampedRoom => Config.TrainedContext - new IvfPqPolicy { Positions = FarPositions.Clamped }.IndexOf(0).SegmentRows - Options.PrefillChunk;
+
     /// <summary>Bytes of the weights as the decoder reads them.</summary>
     public long WeightBytes { get; }
 
@@ -182,9 +185,9 @@ public sealed class Engine : IDisposable
             throw new InputException($"Clamped positions need sparse prefill, which runs on the CPU only, and the device is {Options.Device}; leave one of them out.");
         if (Config.Rope.Scaling == RopeScaling.Dynamic)
             throw new InputException("Clamped positions and dynamic RoPE scaling exclude each other, because the latter turns keys differently as the text grows; leave one of them out, or give --rope-scaling none.");
-        int behind = ((IvfPqPolicy)policy).IndexOf(0).SegmentRows + Options.PrefillChunk, room = Config.TrainedContext - behind;
+        int room = ClampedRoom;
         if (policy.Window > room)
-            throw new InputException($"The local window is {policy.Window:N0} tokens, but under clamped positions {ModelName}, trained for {Config.TrainedContext:N0}, has room for {Math.Max(room, 0):N0} beside {behind:N0} that wait to be indexed; "
+            throw new InputException($"The local window is {policy.Window:N0} tokens, but under clamped positions {ModelName}, trained for {Config.TrainedContext:N0}, has room for {Math.Max(room, 0):N0} beside {Config.TrainedContext - room:N0} that wait to be indexed; "
                 + (room > 0 ? $"give --local-window {room} or less." : "use a model with a longer context."));
     }
 

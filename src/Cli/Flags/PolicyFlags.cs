@@ -13,8 +13,8 @@ internal sealed class PolicyFlags
     private const int CodesPerKey = 10;
     private const double ValuesPerKey = 2 / 3.0;
 
-    // Half of what small models are trained for: measured in docs/positions.md.
-    private const int ClampedWindow = 4096;
+    /// <summary>Default window under clamped positions: half of what small models are trained for; measured in docs/positions.md.</summary>
+    public const int ClampedWindow = 4096;
 
     private const string PrefillFlag = "--prefill";
 

@@ -1,3 +1,4 @@
+using Retrieval.Cli.Flags;
 using Retrieval.Runtime;
 using Retrieval.Runtime.Models;
 using Retrieval.Runtime.Policies;
@@ -16,7 +17,8 @@ internal static class ContextWarning
         var policy = engine.Options.Policy as IvfPqPolicy;
         if (policy?.Positions == FarPositions.Clamped)
             return;
-        if (Text(engine.ModelName, engine.Config, tokens, clampable: policy is not null && engine.Options.Device == "cpu") is { } text)
+        bool clampable = policy is not null && engine.Options.Device == "cpu" && engine.ClampedRoom >= PolicyFlags.ClampedWindow;
+        if (Text(engine.ModelName, engine.Config, tokens, clampable) is { } text)
             writer.WriteLine(text);
     }
 
