@@ -66,7 +66,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         new Span<float>(reference, rows).Fill(float.NegativeInfinity);
         new Span<float>(accumulated, rows * padded).Clear();
 
-        var state = new Accumulation(scratch, query, farQuery, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
+        var state = new Accumulation(scratch, query, far?.Rows.Placement is null ? query : farQuery, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
         int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) : 0, lastKey = block.Position + block.Tokens;
         if (far is { } indexed)
         {
@@ -119,12 +119,14 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         }
     }
 
-    /// <summary>Queries as they meet sinks and indexed keys.</summary>
+    /// <summary>Queries as they meet sinks and indexed keys that do not stand where they stood.</summary>
     private static void TurnQueries(in Block block, IndexedRows rows, int firstKey, in Accumulation state)
     {
+        if (rows.Placement is not { } placement)
+            return;
         int floats = block.Rows * block.Dim;
         new ReadOnlySpan<float>(state.Query, floats).CopyTo(new Span<float>(state.FarQuery, floats));
-        rows.Placement?.Turn(state.FarQuery, block.Rows, block.Dim, rows.First, firstKey);
+        placement.Turn(state.FarQuery, block.Rows, block.Dim, rows.First, firstKey);
     }
 
     /// <summary>Sums become means, and references log-sum-exps.</summary>

@@ -131,7 +131,7 @@ internal sealed class SequenceState : IDisposable
     /// <summary>How a prompt that ends at <paramref name="length"/> searches while it is read; null: it attends to all tokens.</summary>
     /// <param name="sharp">Share of the KV heads that are sharp.</param>
     public PrefillSearch? PrefillSearch(int length, double sharp)
-        => DensePrefill < length && Policy is IvfPqPolicy policy ? Models.PrefillSearch.Of(policy, length, sharp) : null;
+        => DensePrefill < length && Policy is IvfPqPolicy policy ? Models.PrefillSearch.Of(policy, DensePrefill, length, sharp) : null;
 
     /// <summary>What tokens of a prompt search instead of attending to it exactly; null: nothing.</summary>
     /// <param name="position">Position of the first token; the store has the rows of all.</param>

@@ -28,6 +28,22 @@ internal static class Logits
         return [.. all];
     }
 
+    /// <summary>A question is put to a text, the session rewound, and another one put: as if it had been the first.</summary>
+    /// <param name="tokens">The text of <paramref name="prompt"/> tokens and the second question; the first one is its beginning.</param>
+    /// <param name="length">Where the session is rewound to.</param>
+    public static void AssertRewinds(Engine engine, RetrievalPolicy policy, int[] tokens, int prompt, int length)
+    {
+        using Session session = engine.NewSession(policy), other = engine.NewSession(policy);
+        session.Append(tokens.AsSpan(0, prompt));
+        session.Append(tokens.AsSpan(prompt, 40));
+        session.RewindTo(length);
+        session.Append(tokens.AsSpan(prompt));
+        other.Append(tokens.AsSpan(0, prompt));
+        other.RewindTo(length);
+        other.Append(tokens.AsSpan(prompt));
+        Assert.Equal(other.Logits.ToArray(), session.Logits.ToArray());
+    }
+
     public static double Distance(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {
         Assert.Equal(a.Length, b.Length);

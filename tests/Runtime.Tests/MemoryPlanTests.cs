@@ -115,7 +115,7 @@ public sealed class MemoryPlanTests
         Assert.InRange(engine.SharpShare(new IvfPqPolicy(), tokens), 0.5, 1);
         Assert.Equal(0, engine.SharpShare(new IvfPqPolicy { Window = 4096 }, tokens));
 
-        double Cost(int to, double sharp) => PrefillWork.Total(engine.Config, 0, to, PrefillSearch.Of(new IvfPqPolicy(), 1_000_000, sharp), wholeLastLayer: false).Attention;
+        double Cost(int to, double sharp) => PrefillWork.Total(engine.Config, 0, to, PrefillSearch.Of(new IvfPqPolicy(), new IvfPqPolicy().DensePrefill, 1_000_000, sharp), wholeLastLayer: false).Attention;
         Assert.InRange(Cost(100_000, 1) / Cost(100_000, 0), 1.5, 10);
         // Beyond the dense tokens each costs little more than the one before.
         Assert.InRange((Cost(200_000, 1) - Cost(100_000, 1)) / (Cost(100_000, 1) - Cost(8192, 1)), 1, 1.5);
@@ -125,7 +125,7 @@ public sealed class MemoryPlanTests
     public void PartsOfAPromptCostWhatTheWholeDoes()
     {
         using var engine = Engine.Load(RecallNano);
-        var search = PrefillSearch.Of(new IvfPqPolicy(), 50_000, 0.5);
+        var search = PrefillSearch.Of(new IvfPqPolicy(), new IvfPqPolicy().DensePrefill, 50_000, 0.5);
         foreach (int layer in (int[])[0, 2, 4])
         {
             PrefillCost whole = PrefillWork.Cost(engine.Config, layer, 0, 50_000, search, wholeLastLayer: true), sum = default;

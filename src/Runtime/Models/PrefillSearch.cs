@@ -19,12 +19,13 @@ internal readonly record struct PrefillSearch(int Dense, double NearKeys, double
     // packing, at 64 elements.
     private const double List = 780, Read = 430_000, SharpRow = 150, Row = 430_000;
 
+    /// <param name="dense">Tokens at the beginning that meet all keys.</param>
     /// <param name="tokens">Tokens that the sequence will hold.</param>
     /// <param name="sharp">Share of the KV heads that are sharp.</param>
-    public static PrefillSearch Of(IvfPqPolicy policy, int tokens, double sharp)
+    public static PrefillSearch Of(IvfPqPolicy policy, int dense, int tokens, double sharp)
     {
         IvfPqOptions index = policy.IndexOf(tokens);
-        return new PrefillSearch(policy.DensePrefill, policy.Window + index.SegmentRows / 2.0, index.RowsPerList, policy.PrefillBudget.OpenedIfSharp, sharp);
+        return new PrefillSearch(dense, policy.Window + index.SegmentRows / 2.0, index.RowsPerList, policy.PrefillBudget.OpenedIfSharp, sharp);
     }
 
     /// <summary>Of the tokens from one position to another, all of which search.</summary>

@@ -7,6 +7,7 @@ namespace Retrieval.Runtime.Policies;
 public enum FarPositions
 {
     /// <summary>Where they stand: distances grow with the text, beyond those that the model was trained for if it is long.</summary>
+    [JsonStringEnumMemberName("rope")]
     Rope,
 
     /// <summary>
@@ -14,5 +15,6 @@ public enum FarPositions
     /// distance is ever new to the model, and the order of far tokens is not told to it. Those of little attention weigh
     /// together no more than as many as it was trained for.
     /// </summary>
+    [JsonStringEnumMemberName("clamped")]
     Clamped,
 }

@@ -42,17 +42,7 @@ public sealed class ClampedPositionsTests
     {
         using TinyEngine tiny = Load();
         Engine engine = tiny.Engine;
-        int[] tokens = Tokens(engine, Prompt + 90);
-        using Session session = engine.NewSession(Clamped);
-        session.Append(tokens.AsSpan(0, Prompt));
-        session.Append(tokens.AsSpan(Prompt, 40));
-        session.RewindTo(length);
-        session.Append(tokens.AsSpan(Prompt, 90));
-        using Session other = engine.NewSession(Clamped);
-        other.Append(tokens.AsSpan(0, Prompt));
-        other.RewindTo(length);
-        other.Append(tokens.AsSpan(Prompt, 90));
-        Assert.Equal(other.Logits.ToArray(), session.Logits.ToArray());
+        Logits.AssertRewinds(engine, Clamped, Tokens(engine, Prompt + 90), Prompt, length);
     }
 
     /// <summary>Generated tokens leave the window too, and are indexed as those of a prompt.</summary>

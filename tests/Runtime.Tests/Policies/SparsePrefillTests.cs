@@ -78,17 +78,7 @@ public sealed class SparsePrefillTests
     public void ARewoundSessionReadsOnAsBefore(int length)
     {
         using Engine engine = Logits.LoadRecallNano(chunk: 300, threads: 2, RowFormat.F16);
-        int[] tokens = Tokens(engine, Prompt + 90);
-        using Session session = engine.NewSession(Sparse);
-        session.Append(tokens.AsSpan(0, Prompt));
-        session.Append(tokens.AsSpan(Prompt, 40));
-        session.RewindTo(length);
-        session.Append(tokens.AsSpan(Prompt, 90));
-        using Session other = engine.NewSession(Sparse);
-        other.Append(tokens.AsSpan(0, Prompt));
-        other.RewindTo(length);
-        other.Append(tokens.AsSpan(Prompt, 90));
-        Assert.Equal(other.Logits.ToArray(), session.Logits.ToArray());
+        Logits.AssertRewinds(engine, Sparse, Tokens(engine, Prompt + 90), Prompt, length);
     }
 
     /// <summary>Interrupted while it is read, a prompt leaves nothing behind: what was indexed of it is gone.</summary>
