@@ -16,7 +16,7 @@ internal sealed class MemoryPlanner(ModelConfig model, RetrievalPolicy policy, K
     // Of a list of ivf-pq beside its centre and mean value, a byte an element each: size, places, scale and spread.
     private const int ListBytes = 20;
 
-    // Sharp heads have up to four times as many codes; which heads are sharp shows only when they are indexed.
+    // Sharp heads have two and a half times as many codes; which heads are sharp shows only when they are indexed.
     private const double FinerCodes = 2;
 
     // A list's last block of 16 codes is half empty.

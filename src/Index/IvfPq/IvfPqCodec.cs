@@ -35,8 +35,8 @@ internal sealed class IvfPqCodec
     public int Dim { get; }
 
     /// <summary>
-    /// Are logits spread so widely that codes of the usual size would say nothing? Then there is a code for each axis, and every
-    /// search reads the codes of all rows, because lists say nothing either.
+    /// Are logits spread so widely that codes of the usual size would say nothing? Then there are five codes for eight axes, one each
+    /// for those that matter most, and every search reads the codes of all rows, because lists say nothing either.
     /// </summary>
     public bool Sharp { get; }
 
@@ -96,11 +96,11 @@ internal sealed class IvfPqCodec
         ProductQuantizer quantizer = ProductQuantizer.Train(sample, count, dim, variances, options.Subspaces(dim));
         float[] noise = Noise(quantizer, sample, count, dim);
         // In these coordinates a query's axes have mean square 1, and its logits are scaled by 1/√dim.
-        IvfPqOptions fine = options with { AxesPerCode = 1 };
-        bool sharp = metric.Learnt && TensorPrimitives.Sum<float>(noise) / dim > SharpNoise && fine.Subspaces(dim) <= CodeScan.MostSubspaces;
+        int fine = options.Subspaces(dim, sharp: true);
+        bool sharp = metric.Learnt && TensorPrimitives.Sum<float>(noise) / dim > SharpNoise && fine <= CodeScan.MostSubspaces;
         if (sharp)
         {
-            quantizer = ProductQuantizer.Train(sample, count, dim, variances, fine.Subspaces(dim));
+            quantizer = ProductQuantizer.Train(sample, count, dim, variances, fine);
             noise = Noise(quantizer, sample, count, dim);
         }
         return new IvfPqCodec(dim, keys, queries, [.. variances.Select(v => (float)v)], quantizer, noise, ValueStatistics.Of(segments, values), sharp);

@@ -90,10 +90,10 @@ internal static class IvfPqFormat
         float[] keys = reader.ReadFloats(square, "key transform"), queries = reader.ReadFloats(square, "query transform");
         float[] variances = reader.ReadFloats(dim, "variances", 0);
         bool sharp = reader.ReadInt(0, 1, "mark of a sharp head") == 1;
-        IvfPqOptions coding = sharp ? options with { AxesPerCode = 1 } : options;
-        if (coding.Subspaces(dim) > CodeScan.MostSubspaces)
-            throw IndexReader.Error($"a row has {coding.Subspaces(dim)} codes and can have {CodeScan.MostSubspaces}");
-        int[] starts = reader.ReadStarts(coding.Subspaces(dim), dim, false, "axes of codes");
+        int subspaces = options.Subspaces(dim, sharp);
+        if (subspaces > CodeScan.MostSubspaces)
+            throw IndexReader.Error($"a row has {subspaces} codes and can have {CodeScan.MostSubspaces}");
+        int[] starts = reader.ReadStarts(subspaces, dim, false, "axes of codes");
         var codebooks = new float[starts.Length - 1][];
         for (int s = 0; s < codebooks.Length; s++)
             codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
