@@ -15,7 +15,7 @@ internal static class DecodeEstimate
     private const int IvfPqTokens = 8192;
 
     // Of a sharp one: nanoseconds for each token, whose codes are all read.
-    private const double SharpNanoseconds = 4;
+    private const double SharpNanoseconds = 3;
 
     // Every row read: bytes that one thread attends to in a second.
     private const double BytesPerSecond = 7.3e9;

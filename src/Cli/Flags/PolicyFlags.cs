@@ -31,15 +31,15 @@ internal sealed class PolicyFlags
     private readonly Option<int?> _list = Flag.Of<int?>("--rows-per-list", [],
         $"ivf-pq: tokens of a list on average; fewer are more accurate and more to read (default {Default.RowsPerList})", null, value => Numbers.Int(value, 1));
 
-    private readonly Option<PrefillMode> _prefill = Flag.Choice(PrefillFlag, [],
-        "How prompts are read. exact: every token attends to all before it. sparse: tokens beyond --dense-prefill search the index, as decode does. auto: sparse where the policy has an index and the device is the CPU", PrefillMode.Auto,
+    private readonly Option<PrefillMode?> _prefill = Flag.Choice<PrefillMode?>(PrefillFlag, [],
+        "How prompts are read. exact: every token attends to all before it. sparse: tokens beyond --dense-prefill search the index, as decode does. auto: sparse where the policy has an index and the device is the CPU; default auto", null,
         ("auto", PrefillMode.Auto), ("exact", PrefillMode.Exact), ("sparse", PrefillMode.Sparse));
 
     private readonly Option<int?> _dense = Flag.Of<int?>("--dense-prefill", [],
         $"Tokens at the beginning of a prompt that are read with exact attention (default {Default.DensePrefill:#,0})", null, value => Numbers.Tokens(value));
 
-    private readonly Option<FarPositions> _positions = Flag.Choice("--positions", [],
-        "Where queries meet tokens before the window. rope: where they stand. clamped: all at one distance, for texts longer than the model was trained for (ivf-pq on the CPU)", FarPositions.Rope,
+    private readonly Option<FarPositions?> _positions = Flag.Choice<FarPositions?>("--positions", [],
+        "Where queries meet tokens before the window. rope: where they stand. clamped: all at one distance, for texts longer than the model was trained for (ivf-pq on the CPU); default rope", null,
         ("rope", FarPositions.Rope), ("clamped", FarPositions.Clamped));
 
     public void AddTo(Command command)
@@ -71,13 +71,13 @@ internal sealed class PolicyFlags
                 throw new UsageException($"The policy '{policy.Name}' has no index, so it cannot clamp the positions of far tokens; use --policy ivf-pq, or leave --positions out.");
             policy = own with { Positions = FarPositions.Clamped, Window = parsed.GetValue(_window) ?? ClampedWindow };
         }
-        policy = WithPrefill(policy, parsed.GetValue(_prefill), parsed.GetValue(_dense));
+        policy = WithPrefill(policy, parsed.GetValue(_prefill) ?? PrefillMode.Auto, parsed.GetValue(_dense));
         UsageException.Check(policy.Validate);
         return policy;
     }
 
     /// <summary>Does the command line insist on sparse prefill?</summary>
-    public static bool WantsSparsePrefill(ParseResult parsed) => parsed.GetResult(PrefillFlag) is not null && parsed.GetValue<PrefillMode>(PrefillFlag) == PrefillMode.Sparse;
+    public static bool WantsSparsePrefill(ParseResult parsed) => parsed.GetResult(PrefillFlag) is not null && parsed.GetValue<PrefillMode?>(PrefillFlag) == PrefillMode.Sparse;
 
     private static RetrievalPolicy WithPrefill(RetrievalPolicy policy, PrefillMode mode, int? dense)
     {
