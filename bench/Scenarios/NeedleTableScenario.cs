@@ -23,7 +23,7 @@ internal static class NeedleTableScenario
         Option<string> lengths = new("--lengths") { Description = "Tokens of the contexts; 128k and 1m are understood", DefaultValueFactory = _ => "32k,128k,512k,1m" };
         Option<string> exactTo = new("--exact-up-to") { Description = "Longest context that is read with exact attention as well", DefaultValueFactory = _ => "128k" };
         Option<string> sparse = new("--policy") { Description = $"Policy of sparse prefill, {PolicyText.Help}", DefaultValueFactory = _ => "ivf-pq" };
-        Option<string> exact = new("--against") { Description = $"Policy of exact prefill; default ivf-pq, which answers as after sparse prefill, {PolicyText.Help}", DefaultValueFactory = _ => Exact };
+        Option<string> exact = new("--against") { Description = $"Policy of exact prefill, {PolicyText.Help}; by default only how the text is read differs", DefaultValueFactory = _ => Exact };
         Option<int> texts = new("--texts") { Description = "Texts of each length", DefaultValueFactory = _ => 2 };
         Option<int> seed = new("--seed") { Description = "Seed of the first text and its facts", DefaultValueFactory = _ => 1 };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };

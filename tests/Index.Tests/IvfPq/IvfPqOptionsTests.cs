@@ -21,6 +21,17 @@ public sealed class IvfPqOptionsTests
     public void ARowHasWholeOctetsOfCodes(int dim, int axesPerCode, int codes)
         => Assert.Equal(codes, new IvfPqOptions { AxesPerCode = axesPerCode }.Subspaces(dim));
 
+    /// <summary>Five for eight axes, or as many as usual if those are more.</summary>
+    [Theory]
+    [InlineData(8, 4, 8)]
+    [InlineData(64, 4, 40)]
+    [InlineData(80, 4, 56)]
+    [InlineData(128, 4, 80)]
+    [InlineData(64, 1, 64)]
+    [InlineData(64, 1000, 40)]
+    public void ASharpHeadHasMore(int dim, int axesPerCode, int codes)
+        => Assert.Equal(codes, new IvfPqOptions { AxesPerCode = axesPerCode }.Subspaces(dim, sharp: true));
+
     [Fact]
     public void MoreCodesThanCanBeSummedAreRefused()
     {
