@@ -11,6 +11,9 @@ namespace Retrieval.Runtime.Compute;
 internal sealed unsafe class TorchMath(torch.Device device, DeviceWeights weights) : IDecoderMath
 {
     private NativeTensor? _embedded;
+    // add_ without it makes a number of its own, which the collector may free while the native call still reads it.
+    private static readonly Scalar One = 1f;
+
     private (RotaryAngles Of, long Version, torch.Tensor Cos, torch.Tensor Sin)? _angles;
 
     public long DeviceBytes { get; private set; }
@@ -88,7 +91,7 @@ internal sealed unsafe class TorchMath(torch.Device device, DeviceWeights weight
     public void Add(Rows x, Rows y)
     {
         using DisposeScope scope = torch.NewDisposeScope();
-        x.View().add_(y.View());
+        x.View().add_(y.View(), One);
     }
 
     public void SiluMultiply(Rows gate, Rows up)
