@@ -34,7 +34,7 @@ internal sealed class IvfPqMethod(int rowsPerList, IReadOnlyList<IvfPqPoint> poi
 
         /// <summary>Bytes that every search reads whatever its budget: the query transform, the codebooks, scales and moments of the codec.</summary>
         private long SharedBytes => _index.Codec.Bytes - sizeof(float) * (long)_index.Codec.KeyTransform.Length
-            + _index.Segments.Sum(segment => sizeof(float) * (long)(segment.CentreScale.Length + segment.CentreMiddle.Length + segment.SpreadScale.Length));
+            + _index.Segments.Count * sizeof(float) * (2L * _index.Codec.Dim + IvfPqCodec.Bands);
 
         public long Attend(int point, TestQuery query, AttentionPartial far)
         {

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -12,9 +11,6 @@ namespace Retrieval.Index;
 /// </summary>
 public sealed unsafe class BlockCascade
 {
-    // Nats between the largest and the least mass of lists; beyond it shares underflow.
-    private const float WidestRange = 80;
-
     private readonly ListPanels _panels = new();
     private readonly TokenSearch _search = new();
     private readonly PinnedMemory<float> _x = new(), _energies = new(), _logits = new(), _mass = new(), _scores = new(), _extremes = new(), _total = new(), _shift = new(), _sum = new(), _tilt = new();
@@ -34,7 +30,7 @@ public sealed unsafe class BlockCascade
         int stride = _panels.Stride;
         float* x = _x.Grow((long)count * dim), total = _total.Grow(count), sum = _sum.Grow(count), tilt = _tilt.Grow(count);
         float* logits = _logits.Grow((long)count * stride), mass = _mass.Grow((long)count * stride), energies = _energies.Grow((long)count * IvfPqCodec.Bands);
-        float* scores = _scores.Grow(stride), shift = _shift.Grow((long)count * dim), extremes = _extremes.Grow(2L * count);
+        float* scores = _scores.Grow(stride), shift = _shift.Grow((long)count * dim), extremes = _extremes.Grow((long)count * ListScores.ExtremeFloats);
         index.Codec.Transform(new ReadOnlySpan<float>(queries, count * dim), x);
         ListScores.Energies(index.Codec, x, count, energies);
         _panels.Score(x, energies, count, logits, mass, extremes);
@@ -47,7 +43,11 @@ public sealed unsafe class BlockCascade
         {
             int first = token * group;
             long lists = (long)first * stride;
-            Normalise(mass + lists, stride, group, extremes + 2 * first, resident + first, total + first, scores);
+            for (int g = 0; g < group; g++)
+            {
+                int query = first + g;
+                total[query] = ListShares.Take(mass + (long)query * stride, stride, ListScores.Extremes(extremes + query * ListScores.ExtremeFloats), resident[query], scores, first: g == 0);
+            }
             _search.Run(
                 new TokenQueries(queries + first * dim, x + first * dim, logits + lists, mass + lists, total + first), scores, _panels.Sizes, budget,
                 output + first * dim, sum + first, tilt + first);
@@ -65,43 +65,6 @@ public sealed unsafe class BlockCascade
                 TensorPrimitives.Multiply(own, 1 / sum[q], own);
             }
             logSumExp[q] = sum[q] > 0 ? total[q] + MathF.Log(sum[q]) : float.NegativeInfinity;
-        }
-    }
-
-    /// <summary>Masses of one token become shares of each query's whole attention, whose logarithm total receives; a list's score is the sum of its shares.</summary>
-    private static void Normalise(float* mass, int stride, int group, float* extremes, float* resident, float* total, float* scores)
-    {
-        for (int g = 0; g < group; g++, mass += stride)
-        {
-            float least = extremes[2 * g], largest = extremes[2 * g + 1];
-            float max = MathF.Max(largest, resident[g]);
-            bool sharp = largest - least > WidestRange;
-            if (sharp)
-                AddTempered(mass, stride, largest, WidestRange / (largest - least), scores, first: g == 0);
-            float sum = VectorExp.Shares(mass, stride, max) + MathF.Exp(resident[g] - max);
-            total[g] = max + MathF.Log(sum);
-            Share(mass, stride, 1 / sum, sharp ? null : scores, first: g == 0);
-        }
-    }
-
-    private static void Share(float* mass, int stride, float scale, float* scores, bool first)
-    {
-        for (int i = 0; i < stride; i += 16)
-        {
-            Vector512<float> share = Vector512.Load(mass + i) * scale;
-            share.Store(mass + i);
-            if (scores != null)
-                (first ? share : share + Vector512.Load(scores + i)).Store(scores + i);
-        }
-    }
-
-    /// <summary>Scores of a head so sharp that most shares would be 0: the same order, in a range that floats can tell apart.</summary>
-    private static void AddTempered(float* mass, int stride, float largest, float factor, float* scores, bool first)
-    {
-        for (int i = 0; i < stride; i += 16)
-        {
-            Vector512<float> share = VectorExp.Exp((Vector512.Load(mass + i) - Vector512.Create(largest)) * factor);
-            (first ? share : share + Vector512.Load(scores + i)).Store(scores + i);
         }
     }
 }

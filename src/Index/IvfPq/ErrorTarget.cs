@@ -89,7 +89,7 @@ internal sealed unsafe class ErrorTarget
             foreach (IvfPqSegment segment in index.Segments)
             {
                 Span<float> some = variance.Slice(first, segment.Lists);
-                TensorPrimitives.Subtract(some, segment.LogCounts.AsSpan(0, segment.Lists), some);
+                TensorPrimitives.Subtract(some, new ReadOnlySpan<float>(segment.Table(index.Codec.Dim).LogCounts, segment.Lists), some);
                 variance.Slice(first + segment.Lists, segment.PaddedLists - segment.Lists).Clear();
                 first += segment.PaddedLists;
             }

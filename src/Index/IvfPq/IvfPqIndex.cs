@@ -14,6 +14,10 @@ public sealed class IvfPqIndex
 
     private readonly List<IvfPqSegment> _segments = [];
 
+    // Of all segments, and where each one's begins; last, where the next one's would.
+    private ListTables _tables = new(0);
+    private int[] _tableStarts = [0];
+
     // Segments that were clustered to learn the codec, until they are encoded.
     private readonly Dictionary<int, ClusteredRows> _clustered = [];
 
@@ -25,7 +29,7 @@ public sealed class IvfPqIndex
     public int End => _segments.Count == 0 ? 0 : _segments[^1].First + _segments[^1].Count;
 
     /// <summary>Bytes of lists and codes, shared tables included.</summary>
-    public long Bytes => _segments.Sum(segment => segment.Bytes) + Codec.Bytes;
+    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1] + Codec.Bytes;
 
     internal IvfPqCodec Codec { get; }
 
@@ -39,6 +43,10 @@ public sealed class IvfPqIndex
 
     /// <summary>Rows of each list of each segment, segments padded as their scores are; 0 in the padding.</summary>
     internal float[] ListSizes { get; private set; } = [];
+
+    /// <summary>Table of a segment's lists.</summary>
+    internal unsafe ListTable Table(int segment)
+        => new(_tables.Pointer + _tableStarts[segment], Codec.Dim, FirstLists[segment + 1] - FirstLists[segment]);
 
     /// <summary>Segments, counted from the first, whose rows all stand before a row.</summary>
     public int SegmentsBefore(int row)
@@ -118,6 +126,7 @@ public sealed class IvfPqIndex
     {
         _segments.AddRange(segments);
         CountLists();
+        GatherTables(segments.Length);
     }
 
     /// <summary>Drops the segments that have rows from <paramref name="end"/> on.</summary>
@@ -126,6 +135,7 @@ public sealed class IvfPqIndex
         while (_segments.Count > 0 && End > end)
             _segments.RemoveAt(_segments.Count - 1);
         CountLists();
+        _tableStarts = _tableStarts[..(_segments.Count + 1)];
     }
 
     /// <summary>An index with the same segments, which are immutable and shared.</summary>
@@ -133,7 +143,7 @@ public sealed class IvfPqIndex
     {
         var copy = new IvfPqIndex(Codec, Options);
         copy._segments.AddRange(_segments);
-        (copy.ListSizes, copy.FirstLists) = (ListSizes, FirstLists);
+        (copy.ListSizes, copy.FirstLists, copy._tables, copy._tableStarts) = (ListSizes, FirstLists, _tables, _tableStarts);
         return copy;
     }
 
@@ -149,6 +159,30 @@ public sealed class IvfPqIndex
                 sizes[firsts[s] + list] = _segments[s].ListCount(list);
         }
         (ListSizes, FirstLists) = (sizes, firsts);
+    }
+
+    /// <summary>Brings the tables of the latest segments behind those of the others.</summary>
+    private void GatherTables(int added)
+    {
+        int known = _segments.Count - added, end = _tableStarts[^1];
+        var starts = new int[_segments.Count + 1];
+        _tableStarts.CopyTo(starts, 0);
+        for (int s = known; s < _segments.Count; s++)
+            starts[s + 1] = starts[s] + ListTable.Bytes(Codec.Dim, _segments[s].PaddedLists);
+        if (!_tables.Claim(end, starts[^1] - end))
+        {
+            // An index that grows will go on growing.
+            _tables = new ListTables(starts[^1] + end / 8);
+            _tables.Claim(0, starts[^1]);
+            known = 0;
+        }
+        for (int s = known; s < _segments.Count; s++)
+        {
+            int bytes = starts[s + 1] - starts[s];
+            _segments[s].Tables.Span(_segments[s].TableStart, bytes).CopyTo(_tables.Span(starts[s], bytes));
+            _segments[s] = _segments[s] with { Tables = _tables, TableStart = starts[s] };
+        }
+        _tableStarts = starts;
     }
 
     /// <summary>Bounds of segments of equal size, at most as large as the options say.</summary>

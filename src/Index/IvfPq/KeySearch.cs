@@ -50,7 +50,7 @@ internal sealed unsafe class KeySearch
             _lists += segment.PaddedLists;
         Grow(ref _x, _group * _dim);
         Grow(ref _scratch, _group * Math.Max(_dim, IvfPqCodec.Bands));
-        float* energies = stackalloc float[_group * IvfPqCodec.Bands], extremes = stackalloc float[2 * _group];
+        float* energies = stackalloc float[_group * IvfPqCodec.Bands], extremes = stackalloc float[_group * ListScores.ExtremeFloats];
         Grow(ref _logits, _group * _lists);
         Grow(ref _mass, _group * _lists);
         fixed (float* x = _x, scratch = _scratch, logits = _logits, mass = _mass)
@@ -60,7 +60,7 @@ internal sealed unsafe class KeySearch
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment, x, energies, _group, scratch, logits + first, mass + first, null, _lists, extremes);
+                ListScores.Compute(segment.Table(_dim), _dim, x, energies, _group, scratch, logits + first, mass + first, null, _lists, extremes);
                 first += segment.PaddedLists;
             }
         }

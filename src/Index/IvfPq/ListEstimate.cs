@@ -23,8 +23,10 @@ internal sealed unsafe class ListEstimate
 
     private const int RowsOfPart = 192;
 
-    private float[] _shift = [], _sum = [], _tilt = [], _weights = [], _listMass = [], _partOutputs = [], _partSums = [];
-    private int[] _wanted = [], _partMeans = [];
+    private float[] _shift = [], _sum = [], _tilt = [], _weights = [], _partOutputs = [], _partSums = [];
+    private readonly PinnedMemory<float> _listMass = new(), _listWeights = new();
+    private readonly PinnedMemory<int> _wanted = new();
+    private int[] _partMeans = [];
     private ChosenRow[] _rows = [];
     private CascadeQuery _query;
     private ListLevel _lists = null!;
@@ -50,8 +52,9 @@ internal sealed unsafe class ListEstimate
         Scratch.Grow(ref _tilt, _group);
         Scratch.Grow(ref _weights, _group * Stride);
         Scratch.Grow(ref _rows, _count);
-        Scratch.Grow(ref _listMass, lists.Count);
-        Scratch.Grow(ref _wanted, lists.Count);
+        _listMass.Grow(lists.Count);
+        _listWeights.Grow(_group * lists.Count);
+        _wanted.Grow(lists.Count);
         Scratch.Grow(ref _partOutputs, Parts * _group * _dim);
         Scratch.Grow(ref _partSums, _listParts * _group);
         Scratch.Grow(ref _partMeans, _listParts);
@@ -168,7 +171,7 @@ internal sealed unsafe class ListEstimate
         IvfPqIndex index = _query.Index;
         (int begin, int end) = SegmentParts.Of(index, part);
         int firstList = index.FirstLists[begin], count = index.FirstLists[end] - firstList;
-        Span<float> all = _listMass.AsSpan(firstList, count);
+        Span<float> all = new(_listMass.Pointer + firstList, count);
         all.Clear();
         for (int g = 0; g < _group; g++)
         {
@@ -176,20 +179,38 @@ internal sealed unsafe class ListEstimate
             TensorPrimitives.Add(all, shares, all);
             _partSums[part * _group + g] = TensorPrimitives.Sum(shares);
         }
-        int means = 0;
-        fixed (float* total = _listMass, weights = _lists.Mass)
-        fixed (int* wanted = _wanted)
+        // Gathered from all segments first, so that the kernel can ask for rows long before it needs them.
+        sbyte* rows = index.Table(begin).Means;
+        int* offsets = _wanted.Pointer + firstList;
+        float* weights = _listWeights.Pointer + firstList;
+        int wanted = 0;
+        for (int s = begin; s < end; s++)
         {
-            for (int s = begin; s < end; s++)
+            if (s + 1 < end)
+                index.Table(s + 1).PrefetchMeanScale();
+            ListTable lists = index.Table(s);
+            int some = ScoreThreshold.Collect(_listMass.Pointer + index.FirstLists[s], lists.Padded, Negligible, offsets + wanted);
+            Weigh(lists, index.FirstLists[s], offsets + wanted, some, (int)(lists.Means - rows), weights + wanted);
+            wanted += some;
+        }
+        WeightedByteRows.Accumulate(rows, offsets, wanted, _dim, weights, _lists.Count, _group, output);
+        _partMeans[part] = wanted;
+    }
+
+    /// <summary>Numbers of a segment's lists become places of their mean values, which weigh as much as the lists, times their scale.</summary>
+    private void Weigh(ListTable lists, int first, int* numbers, int count, int place, float* weights)
+    {
+        fixed (float* mass = _lists.Mass)
+        {
+            for (int i = 0; i < count; i++)
             {
-                IvfPqSegment segment = index.SegmentSpan[s];
-                int first = index.FirstLists[s], some = ScoreThreshold.Collect(total + first, segment.Lists, Negligible, wanted + first);
-                fixed (float* scales = segment.Values.MeanScale)
-                    WeightedByteRows.Accumulate((sbyte*)segment.Values.Means.Pointer, scales, wanted + first, some, _dim, weights + first, _lists.Count, _group, output);
-                means += some;
+                int number = numbers[i];
+                float scale = lists.MeanScale[number];
+                for (int g = 0; g < _group; g++)
+                    weights[g * _lists.Count + i] = mass[g * _lists.Count + first + number] * scale;
+                numbers[i] = place + number * _dim;
             }
         }
-        _partMeans[part] = means;
     }
 
     /// <summary>Asks the memory for a tile's values.</summary>

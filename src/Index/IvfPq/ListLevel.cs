@@ -1,16 +1,10 @@
-using System.Numerics.Tensors;
-using Retrieval.Index.Kernels;
-
 namespace Retrieval.Index;
 
 /// <summary>First level of a <see cref="Cascade"/>: logits and masses of all lists, the segments' one after another.</summary>
 internal sealed unsafe class ListLevel
 {
-    // Nats between the largest and the least mass of lists; beyond it shares underflow.
-    private const float WidestRange = 80;
-
-    private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _tempered = new();
-    private float[] _queries = [], _energies = [], _extremes = [];
+    private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _extremes = new();
+    private float[] _queries = [], _energies = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
 
@@ -46,7 +40,7 @@ internal sealed unsafe class ListLevel
         _logits.Grow(Group * Count);
         _mass.Grow(Group * Count);
         _scores.Grow(Count);
-        Scratch.Grow(ref _extremes, Parts * Group * 2);
+        _extremes.Grow(Parts * Group * ListScores.ExtremeFloats);
         if (_withVariances)
             _variances.Grow(Group * Count);
         fixed (float* x = _queries, energies = _energies)
@@ -60,20 +54,18 @@ internal sealed unsafe class ListLevel
     public void Score(int part)
     {
         float* scratch = stackalloc float[Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands)];
-        ReadOnlySpan<IvfPqSegment> segments = _index.SegmentSpan;
         (int begin, int end) = SegmentParts.Of(_index, part);
-        fixed (float* x = _queries, energies = _energies, allExtremes = _extremes)
+        fixed (float* x = _queries, energies = _energies)
         {
-            float* extremes = allExtremes + part * Group * 2;
-            for (int g = 0; g < Group; g++)
-                (extremes[2 * g], extremes[2 * g + 1]) = (float.PositiveInfinity, float.NegativeInfinity);
+            float* extremes = _extremes.Pointer + part * Group * ListScores.ExtremeFloats;
+            ListScores.Reset(extremes, Group);
             for (int s = begin; s < end; s++)
             {
-                if (s + 1 < segments.Length)
-                    segments[s + 1].PrefetchLists();
+                if (s + 1 < end)
+                    _index.Table(s + 1).PrefetchScores();
                 int first = _index.FirstLists[s];
                 ListScores.Compute(
-                    segments[s], x, energies, Group, scratch, _logits.Pointer + first, _mass.Pointer + first, _withVariances ? _variances.Pointer + first : null, Count, extremes);
+                    _index.Table(s), _index.Codec.Dim, x, energies, Group, scratch, _logits.Pointer + first, _mass.Pointer + first, _withVariances ? _variances.Pointer + first : null, Count, extremes);
             }
         }
     }
@@ -83,26 +75,8 @@ internal sealed unsafe class ListLevel
     /// <param name="total">[group]</param>
     public void Share(float* resident, float[] total)
     {
-        Span<float> scores = Scores;
         for (int g = 0; g < Group; g++)
-        {
-            Span<float> mass = Mass.Slice(g * Count, Count);
-            (float least, float largest) = Extremes(g);
-            float max = MathF.Max(largest, resident[g]), sum;
-            bool sharp = largest - least > WidestRange;
-            if (sharp)
-                AddTempered(mass, least, largest, first: g == 0);
-            fixed (float* shares = mass)
-                sum = VectorExp.Shares(shares, Count, max) + MathF.Exp(resident[g] - max);
-            TensorPrimitives.Multiply(mass, 1 / sum, mass);
-            total[g] = max + MathF.Log(sum);
-            if (sharp)
-                continue;
-            if (g == 0)
-                mass.CopyTo(scores);
-            else
-                TensorPrimitives.Add(scores, mass, scores);
-        }
+            total[g] = ListShares.Take(_mass.Pointer + g * Count, Count, Extremes(g), resident[g], _scores.Pointer, first: g == 0);
     }
 
     private (float Least, float Largest) Extremes(int g)
@@ -110,22 +84,9 @@ internal sealed unsafe class ListLevel
         (float least, float largest) = (float.PositiveInfinity, float.NegativeInfinity);
         for (int part = 0; part < Parts; part++)
         {
-            least = MathF.Min(least, _extremes[2 * (part * Group + g)]);
-            largest = MathF.Max(largest, _extremes[2 * (part * Group + g) + 1]);
+            (float leastOfPart, float largestOfPart) = ListScores.Extremes(_extremes.Pointer + (part * Group + g) * ListScores.ExtremeFloats);
+            (least, largest) = (MathF.Min(least, leastOfPart), MathF.Max(largest, largestOfPart));
         }
         return (least, largest);
-    }
-
-    /// <summary>Scores of a head so sharp that most shares would be 0: the same order, in a range that floats can tell apart.</summary>
-    private void AddTempered(ReadOnlySpan<float> mass, float least, float largest, bool first)
-    {
-        Span<float> tempered = new(_tempered.Grow(Count), Count);
-        TensorPrimitives.Subtract(mass, largest, tempered);
-        TensorPrimitives.Multiply(tempered, WidestRange / (largest - least), tempered);
-        VectorExp.Shares(_tempered.Pointer, Count, 0);
-        if (first)
-            tempered.CopyTo(Scores);
-        else
-            TensorPrimitives.Add(Scores, tempered, Scores);
     }
 }

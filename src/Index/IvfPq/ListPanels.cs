@@ -41,7 +41,7 @@ internal sealed unsafe class ListPanels
         logCounts.Fill(float.NegativeInfinity);
         index.ListSizes.AsSpan(0, lists).CopyTo(sizes);
         for (int s = 0, first = 0; s < segments; first += index.Segments[s++].PaddedLists)
-            index.Segments[s].LogCounts.CopyTo(logCounts[first..]);
+            new ReadOnlySpan<float>(index.Table(s).LogCounts, index.Segments[s].PaddedLists).CopyTo(logCounts[first..]);
     }
 
     /// <summary>Logits of all lists for each query, and logarithms of their expected masses.</summary>
@@ -49,11 +49,10 @@ internal sealed unsafe class ListPanels
     /// <param name="energies">[queries, bands], from <see cref="ListScores.Energies"/>.</param>
     /// <param name="logits">[queries, Stride]</param>
     /// <param name="mass">[queries, Stride]; −∞ in the padding.</param>
-    /// <param name="extremes">[queries, 2]: receives the least and the largest log mass.</param>
+    /// <param name="extremes">[queries, <see cref="ListScores.ExtremeFloats"/>]: receives the least and the largest log mass.</param>
     public void Score(float* x, float* energies, int queries, float* logits, float* mass, float* extremes)
     {
-        for (int q = 0; q < queries; q++)
-            (extremes[2 * q], extremes[2 * q + 1]) = (float.PositiveInfinity, float.NegativeInfinity);
+        ListScores.Reset(extremes, queries);
         int dim = _index.Codec.Dim;
         var vectors = new VectorCursor(_index, _segments);
         for (int first = 0; first < Stride; first += Panel)
@@ -61,14 +60,14 @@ internal sealed unsafe class ListPanels
             for (int column = 0; column < Panel; column += Lanes)
             {
                 if (vectors.Next())
-                    WidenCentres(vectors.Segment, vectors.First, _panel.Pointer + column, _spread.Pointer + column, dim);
+                    WidenCentres(vectors.Table, vectors.First, _panel.Pointer + column, _spread.Pointer + column, dim);
                 else
                     Clear(_panel.Pointer + column, _spread.Pointer + column, dim);
             }
             PanelMultiply.Multiply(x, dim, _panel.Pointer, Panel, logits + first, Stride, queries, dim, Panel, false);
             PanelMultiply.Multiply(energies, IvfPqCodec.Bands, _spread.Pointer, Panel, mass + first, Stride, queries, IvfPqCodec.Bands, Panel, false);
             for (int q = 0; q < queries; q++)
-                ListScores.Mass(logits + (long)q * Stride + first, 0, LogCounts + first, mass + (long)q * Stride + first, Panel, extremes + 2 * q);
+                ListScores.Mass(logits + (long)q * Stride + first, 0, LogCounts + first, mass + (long)q * Stride + first, Panel, extremes + q * ListScores.ExtremeFloats);
         }
     }
 
@@ -84,7 +83,7 @@ internal sealed unsafe class ListPanels
             for (int row = 0; row < Panel; row += Lanes)
             {
                 if (vectors.Next())
-                    WidenMeans(vectors.Segment, vectors.First, _panel.Pointer + row * dim, dim);
+                    WidenMeans(vectors.Table, vectors.Lists, vectors.First, _panel.Pointer + row * dim, dim);
                 else
                     new Span<float>(_panel.Pointer + row * dim, Lanes * dim).Clear();
             }
@@ -92,18 +91,17 @@ internal sealed unsafe class ListPanels
         }
     }
 
-    private static void WidenCentres(IvfPqSegment segment, int first, float* panel, float* spread, int dim)
+    private static void WidenCentres(ListTable table, int first, float* panel, float* spread, int dim)
     {
-        int padded = segment.PaddedLists;
         for (int i = 0; i < dim; i++)
         {
-            Vector512<float> bytes = ByteColumns.Widen((sbyte*)segment.Centres.Pointer + i * padded + first);
-            Vector512.FusedMultiplyAdd(bytes, Vector512.Create(segment.CentreScale[i]), Vector512.Create(segment.CentreMiddle[i])).Store(panel + i * Panel);
+            Vector512<float> bytes = ByteColumns.Widen(table.Centres + i * table.Padded + first);
+            Vector512.FusedMultiplyAdd(bytes, Vector512.Create(table.CentreScale[i]), Vector512.Create(table.CentreMiddle[i])).Store(panel + i * Panel);
         }
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
-            Vector512<float> bytes = ByteColumns.Widen((sbyte*)segment.Spread.Pointer + band * padded + first);
-            (bytes * segment.SpreadScale[band]).Store(spread + band * Panel);
+            Vector512<float> bytes = ByteColumns.Widen(table.Spread + band * table.Padded + first);
+            (bytes * table.SpreadScale[band]).Store(spread + band * Panel);
         }
     }
 
@@ -115,11 +113,11 @@ internal sealed unsafe class ListPanels
             Vector512<float>.Zero.Store(spread + band * Panel);
     }
 
-    private static void WidenMeans(IvfPqSegment segment, int first, float* rows, int dim)
+    private static void WidenMeans(ListTable table, int lists, int first, float* rows, int dim)
     {
-        int some = Math.Clamp(segment.Lists - first, 0, Lanes);
+        int some = Math.Clamp(lists - first, 0, Lanes);
         for (int i = 0; i < some; i++)
-            ByteRow.Widen((sbyte*)segment.Values.Means.Pointer + (first + i) * dim, segment.Values.MeanScale[first + i], rows + i * dim, dim);
+            ByteRow.Widen(table.Means + (first + i) * dim, table.MeanScale[first + i], rows + i * dim, dim);
         new Span<float>(rows + some * dim, (Lanes - some) * dim).Clear();
     }
 
@@ -128,14 +126,17 @@ internal sealed unsafe class ListPanels
     {
         private int _at, _next;
 
-        public readonly IvfPqSegment Segment => index.Segments[_at];
+        public readonly ListTable Table => index.Table(_at);
+
+        /// <summary>Lists of the segment.</summary>
+        public readonly int Lists => index.Segments[_at].Lists;
 
         /// <summary>Number in its segment of the first of the sixteen.</summary>
         public readonly int First => _next - Lanes;
 
         public bool Next()
         {
-            while (_at < segments && _next == Segment.PaddedLists)
+            while (_at < segments && _next == Table.Padded)
                 (_at, _next) = (_at + 1, 0);
             if (_at == segments)
                 return false;

@@ -11,6 +11,11 @@ internal static unsafe class ListScores
     // 0.7 to 0.8 gave the least error and 1 half as much again.
     private const float VarianceShare = 0.75f;
 
+    private const int Lanes = 16;
+
+    /// <summary>Floats that the least and the largest log mass of a query take while lists are scored: one of each a lane.</summary>
+    public const int ExtremeFloats = 2 * Lanes;
+
     /// <summary>Variance that a query's logits have in a list of average spread, band by band.</summary>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="energies">[group, bands]</param>
@@ -29,36 +34,51 @@ internal static unsafe class ListScores
     }
 
     /// <summary>Scores the lists of one segment.</summary>
+    /// <param name="dim">Axes of a centre.</param>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="energies">[group, bands], from <see cref="Energies"/>.</param>
     /// <param name="scratch">[group, dim or bands, whichever is more]</param>
     /// <param name="logits">[group, stride]: x · centre.</param>
     /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
     /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
-    /// <param name="extremes">[group, 2]: the least and the largest log mass so far.</param>
+    /// <param name="extremes">[group, <see cref="ExtremeFloats"/>], from <see cref="Reset"/>: the least and the largest log mass so far.</param>
     public static void Compute(
-        IvfPqSegment segment, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
+        ListTable lists, int dim, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
     {
         const int Bands = IvfPqCodec.Bands;
-        int dim = segment.CentreScale.Length, padded = segment.PaddedLists;
+        int padded = lists.Padded;
         float* offset = stackalloc float[group];
         for (int g = 0; g < group; g++)
-        {
-            var query = new ReadOnlySpan<float>(x + g * dim, dim);
-            TensorPrimitives.Multiply(query, segment.CentreScale, new Span<float>(scratch + g * dim, dim));
-            offset[g] = TensorPrimitives.Dot(query, segment.CentreMiddle);
-        }
-        ByteColumns.Multiply((sbyte*)segment.Centres.Pointer, padded, dim, scratch, group, logits, stride, padded);
-        for (int g = 0; g < group; g++)
-            TensorPrimitives.Multiply(new ReadOnlySpan<float>(energies + g * Bands, Bands), segment.SpreadScale, new Span<float>(scratch + g * Bands, Bands));
-        ByteColumns.Multiply((sbyte*)segment.Spread.Pointer, padded, Bands, scratch, group, mass, stride, padded);
+            offset[g] = Scale(x + g * dim, lists.CentreScale, lists.CentreMiddle, dim, scratch + g * dim);
+        ByteColumns.Multiply(lists.Centres, padded, dim, scratch, group, logits, stride, padded);
+        for (int i = 0; i < group * Bands; i++)
+            scratch[i] = energies[i] * lists.SpreadScale[i % Bands];
+        ByteColumns.Multiply(lists.Spread, padded, Bands, scratch, group, mass, stride, padded);
         for (int g = 0; variances != null && g < group; g++)
             new ReadOnlySpan<float>(mass + (long)g * stride, padded).CopyTo(new Span<float>(variances + (long)g * stride, padded));
-        fixed (float* logCounts = segment.LogCounts)
+        for (int g = 0; g < group; g++)
+            Mass(logits + (long)g * stride, offset[g], lists.LogCounts, mass + (long)g * stride, padded, extremes + g * ExtremeFloats);
+    }
+
+    /// <summary>A query times the scales of the axes. Written out: two calls for each query and segment would take as long as the lists.</summary>
+    /// <returns>query · middle</returns>
+    private static float Scale(float* query, float* scale, float* middle, int dim, float* scaled)
+    {
+        Vector512<float> sums = default;
+        int i = 0;
+        for (; i <= dim - Lanes; i += Lanes)
         {
-            for (int g = 0; g < group; g++)
-                Mass(logits + (long)g * stride, offset[g], logCounts, mass + (long)g * stride, padded, extremes + 2 * g);
+            Vector512<float> x = Vector512.Load(query + i);
+            (x * Vector512.Load(scale + i)).Store(scaled + i);
+            sums = Vector512.FusedMultiplyAdd(x, Vector512.Load(middle + i), sums);
         }
+        float sum = Vector512.Sum(sums);
+        for (; i < dim; i++)
+        {
+            scaled[i] = query[i] * scale[i];
+            sum += query[i] * middle[i];
+        }
+        return sum;
     }
 
     /// <summary>ln of the mean of exp(logit − mean logit) over exp(<paramref name="logCount"/>) rows of normal logits; see <see cref="Mass"/>.</summary>
@@ -69,23 +89,40 @@ internal static unsafe class ListScores
     /// ln E Σ exp(logit) over n rows of normal logits: ln n + mean + σ²/2. Beyond σ² = 2 ln n a sum of n terms is its largest term
     /// and grows with σ only (the random energy model's transition, Derrida, Phys. Rev. B 24, 2613).
     /// </summary>
-    /// <param name="extremes">[2]: the least and the largest log mass so far, padding left out.</param>
+    /// <param name="extremes">[<see cref="ExtremeFloats"/>]: the least and the largest log mass so far, padding left out.</param>
     public static void Mass(float* logits, float offset, float* logCounts, float* variances, int count, float* extremes)
     {
-        Vector512<float> least = Vector512.Create(extremes[0]), largest = Vector512.Create(extremes[1]), infinity = Vector512.Create(float.PositiveInfinity);
-        for (int i = 0; i < count; i += 16)
+        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes), infinity = Vector512.Create(float.PositiveInfinity);
+        for (int i = 0; i < count; i += Lanes)
         {
             Vector512<float> logit = Vector512.Load(logits + i) + Vector512.Create(offset), logCount = Vector512.Load(logCounts + i);
             Vector512<float> variance = Vector512.Load(variances + i), half = Vector512.Max(logCount, Vector512<float>.Zero), critical = half + half;
-            Vector512<float> frozen = Vector512.Sqrt(variance * critical) - half;
-            Vector512<float> gain = Vector512.ConditionalSelect(Vector512.LessThan(variance, critical), variance * 0.5f, frozen);
+            Vector512<float> gain = variance * 0.5f, frozen = Vector512.GreaterThanOrEqual(variance, critical);
+            if (frozen.AsInt32() != Vector512<int>.Zero)
+                gain = Vector512.ConditionalSelect(frozen, Vector512.Sqrt(variance * critical) - half, gain);
             logit.Store(logits + i);
             Vector512<float> mass = logit + gain + logCount;
             mass.Store(variances + i);
             largest = Vector512.Max(largest, mass);
             least = Vector512.Min(least, Vector512.ConditionalSelect(Vector512.Equals(mass, -infinity), infinity, mass));
         }
-        for (int lane = 0; lane < 16; lane++)
-            (extremes[0], extremes[1]) = (MathF.Min(extremes[0], least[lane]), MathF.Max(extremes[1], largest[lane]));
+        least.Store(extremes);
+        largest.Store(extremes + Lanes);
     }
+
+    /// <summary>Before the first list.</summary>
+    /// <param name="extremes">[queries, <see cref="ExtremeFloats"/>]</param>
+    public static void Reset(float* extremes, int queries)
+    {
+        for (int q = 0; q < queries; q++, extremes += ExtremeFloats)
+        {
+            Vector512.Create(float.PositiveInfinity).Store(extremes);
+            Vector512.Create(float.NegativeInfinity).Store(extremes + Lanes);
+        }
+    }
+
+    /// <summary>The least and the largest log mass of one query.</summary>
+    /// <param name="extremes">[<see cref="ExtremeFloats"/>]</param>
+    public static (float Least, float Largest) Extremes(float* extremes)
+        => (TensorPrimitives.Min(new ReadOnlySpan<float>(extremes, Lanes)), TensorPrimitives.Max(new ReadOnlySpan<float>(extremes + Lanes, Lanes)));
 }

@@ -5,20 +5,18 @@ namespace Retrieval.Index;
 /// <summary>Means of the lists' values.</summary>
 internal static unsafe class ListValueEncoder
 {
-    public static ListValues Encode(IKeyRows values, int first, ushort[] order, int[] starts)
+    public static void Encode(IKeyRows values, int first, ushort[] order, int[] starts, ListTable table)
     {
         int dim = values.Dim, lists = starts.Length - 1;
-        float[] rows = Read(values, first, order.Length), mean = new float[dim], scale = new float[lists];
-        var means = new AlignedBytes(lists * dim);
+        float[] rows = Read(values, first, order.Length), mean = new float[dim];
         for (int list = 0; list < lists; list++)
         {
             Mean(rows, order.AsSpan(starts[list]..starts[list + 1]), mean);
-            scale[list] = MathF.Abs(TensorPrimitives.MaxMagnitude<float>(mean)) / 127;
-            float inverse = scale[list] > 0 ? 1 / scale[list] : 0;
+            float scale = MathF.Abs(TensorPrimitives.MaxMagnitude<float>(mean)) / 127, inverse = scale > 0 ? 1 / scale : 0;
+            table.MeanScale[list] = scale;
             for (int i = 0; i < dim; i++)
-                means.Span[list * dim + i] = (byte)(sbyte)Math.Clamp(MathF.Round(mean[i] * inverse), -127, 127);
+                table.Means[list * dim + i] = (sbyte)Math.Clamp(MathF.Round(mean[i] * inverse), -127, 127);
         }
-        return new ListValues { Means = means, MeanScale = scale };
     }
 
     internal static float[] Read(IKeyRows values, int first, int count)

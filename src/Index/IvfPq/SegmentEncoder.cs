@@ -13,9 +13,13 @@ internal static unsafe class SegmentEncoder
         int lists = starts.Length - 1;
         float[] sorted = Sorted(rows, order);
         var centres = ListMeans(sorted, starts, dim);
-        (AlignedBytes centreBytes, float[] scale, float[] middle) = RoundCentres(centres, lists, dim);
+        ListTables tables = NewTable(dim, lists);
+        var table = new ListTable(tables.Pointer, dim, ListTable.Pad(lists));
+        RoundCentres(centres, lists, dim, table);
         SubtractCentres(sorted, starts, centres, dim);
-        (AlignedBytes spread, float[] spreadScale) = Spread(sorted, starts, codec);
+        Spread(sorted, starts, codec, table);
+        LogCounts(starts, table);
+        ListValueEncoder.Encode(values, rows.First, order, starts, table);
         int[] blocks = BlockStarts(starts);
         return new IvfPqSegment
         {
@@ -25,15 +29,18 @@ internal static unsafe class SegmentEncoder
             Order = order,
             ListStarts = starts,
             BlockStarts = blocks,
-            LogCounts = LogCounts(starts),
-            Centres = centreBytes,
-            CentreScale = scale,
-            CentreMiddle = middle,
-            Spread = spread,
-            SpreadScale = spreadScale,
+            Tables = tables,
             Codes = Codes(sorted, starts, blocks, codec),
-            Values = ListValueEncoder.Encode(values, rows.First, order, starts),
         };
+    }
+
+    /// <summary>Room for the table of one segment.</summary>
+    public static ListTables NewTable(int dim, int lists)
+    {
+        int bytes = ListTable.Bytes(dim, ListTable.Pad(lists));
+        var tables = new ListTables(bytes);
+        tables.Claim(0, bytes);
+        return tables;
     }
 
     private static float[] Sorted(ClusteredRows rows, ushort[] order)
@@ -58,11 +65,9 @@ internal static unsafe class SegmentEncoder
     }
 
     /// <summary>Rounds centres to bytes, axis by axis, and replaces them with what the bytes say.</summary>
-    private static (AlignedBytes Bytes, float[] Scale, float[] Middle) RoundCentres(float[] centres, int lists, int dim)
+    private static void RoundCentres(float[] centres, int lists, int dim, ListTable table)
     {
-        int padded = (lists + 15) / 16 * 16;
-        var bytes = new AlignedBytes(dim * padded);
-        float[] scale = new float[dim], middle = new float[dim];
+        float* scale = table.CentreScale, middle = table.CentreMiddle;
         for (int i = 0; i < dim; i++)
         {
             float low = float.PositiveInfinity, high = float.NegativeInfinity;
@@ -74,7 +79,7 @@ internal static unsafe class SegmentEncoder
             middle[i] = (low + high) / 2;
             scale[i] = (high - low) / 254;
             float inverse = scale[i] > 0 ? 1 / scale[i] : 0;
-            sbyte* target = (sbyte*)bytes.Pointer + i * padded;
+            sbyte* target = table.Centres + i * table.Padded;
             for (int list = 0; list < lists; list++)
             {
                 sbyte rounded = (sbyte)Math.Clamp(MathF.Round((centres[list * dim + i] - middle[i]) * inverse), -127, 127);
@@ -82,7 +87,6 @@ internal static unsafe class SegmentEncoder
                 centres[list * dim + i] = middle[i] + scale[i] * rounded;
             }
         }
-        return (bytes, scale, middle);
     }
 
     private static void SubtractCentres(float[] sorted, int[] starts, float[] centres, int dim)
@@ -95,9 +99,9 @@ internal static unsafe class SegmentEncoder
         }
     }
 
-    private static (AlignedBytes Bytes, float[] Scale) Spread(float[] residuals, int[] starts, IvfPqCodec codec)
+    private static void Spread(float[] residuals, int[] starts, IvfPqCodec codec, ListTable table)
     {
-        int dim = codec.Dim, lists = starts.Length - 1, padded = (lists + 15) / 16 * 16;
+        int dim = codec.Dim, lists = starts.Length - 1;
         var ratio = new float[IvfPqCodec.Bands * lists];
         var squares = new float[dim];
         for (int list = 0; list < lists; list++)
@@ -116,28 +120,22 @@ internal static unsafe class SegmentEncoder
                 ratio[band * lists + list] = expected > 0 ? found / expected : 0;
             }
         }
-        var bytes = new AlignedBytes(IvfPqCodec.Bands * padded);
-        var scale = new float[IvfPqCodec.Bands];
+        float* scale = table.SpreadScale;
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
             ReadOnlySpan<float> ratios = ratio.AsSpan(band * lists, lists);
             scale[band] = TensorPrimitives.Max(ratios) / 127;
             float inverse = scale[band] > 0 ? 1 / scale[band] : 0;
             for (int list = 0; list < lists; list++)
-                bytes.Span[band * padded + list] = (byte)Math.Min(127, MathF.Round(ratios[list] * inverse));
+                table.Spread[band * table.Padded + list] = (sbyte)Math.Min(127, MathF.Round(ratios[list] * inverse));
         }
-        return (bytes, scale);
     }
 
     /// <summary>Logarithms of the lists' sizes, −∞ in the padding.</summary>
-    public static float[] LogCounts(int[] starts)
+    public static void LogCounts(int[] starts, ListTable table)
     {
-        int lists = starts.Length - 1;
-        var logs = new float[(lists + 15) / 16 * 16];
-        Array.Fill(logs, float.NegativeInfinity);
-        for (int list = 0; list < lists; list++)
-            logs[list] = MathF.Log(starts[list + 1] - starts[list]);
-        return logs;
+        for (int list = 0; list < table.Padded; list++)
+            table.LogCounts[list] = list < starts.Length - 1 ? MathF.Log(starts[list + 1] - starts[list]) : float.NegativeInfinity;
     }
 
     /// <summary>First block of each list and, last, the number of blocks.</summary>

@@ -3,55 +3,52 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
-/// <summary>Weighted sums of chosen rows of signed bytes for a group of heads, without widening them to memory: values of lists.</summary>
+/// <summary>Weighted sums of scattered rows of signed bytes for a group of heads, without widening them to memory: values of lists.</summary>
 public static unsafe class WeightedByteRows
 {
     // Rows that are asked for before they are read.
-    private const int Ahead = 16;
+    private const int Ahead = 48;
 
     /// <summary>Reference. As <see cref="Accumulate"/>.</summary>
     public static void AccumulateReference(
-        sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output)
+        sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
     {
         for (int c = 0; c < count; c++)
         {
-            int row = chosen[c];
             for (int g = 0; g < group; g++)
             {
-                float weight = weights[(long)g * weightStride + row] * scales[row];
                 for (int i = 0; i < dim; i++)
-                    output[g * dim + i] = MathF.FusedMultiplyAdd(weight, rows[(long)row * dim + i], output[g * dim + i]);
+                    output[g * dim + i] = MathF.FusedMultiplyAdd(weights[(long)g * weightStride + c], rows[offsets[c] + i], output[g * dim + i]);
             }
         }
     }
 
-    /// <summary>output[g, i] += Σ_c weights[g, chosen[c]] · scales[chosen[c]] · rows[chosen[c], i].</summary>
-    /// <param name="rows">[all rows, dim]</param>
-    /// <param name="scales">[all rows]</param>
-    /// <param name="weights">[group, weightStride], by number of the row.</param>
+    /// <summary>output[g, i] += Σ_c weights[g, c] · rows[offsets[c] + i].</summary>
+    /// <param name="offsets">[count]: where each row begins.</param>
+    /// <param name="weights">[group, weightStride], scales of the rows included.</param>
     /// <param name="output">[group, dim]</param>
-    public static void Accumulate(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output)
+    public static void Accumulate(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
     {
         if (!Vector256.IsHardwareAccelerated || dim % 16 != 0)
         {
-            AccumulateReference(rows, scales, chosen, count, dim, weights, weightStride, group, output);
+            AccumulateReference(rows, offsets, count, dim, weights, weightStride, group, output);
             return;
         }
         for (int i = 0; i < dim;)
         {
             int g = 0, width = dim - i >= 64 ? 64 : 16;
             for (; width == 64 && g <= group - 3; g += 3)
-                Three(rows + i, scales, chosen, count, dim, weights + (long)g * weightStride, weightStride, output + g * dim + i);
+                Three(rows + i, offsets, count, dim, weights + (long)g * weightStride, weightStride, output + g * dim + i);
             for (; g < group; g++)
             {
                 for (int column = i; column < i + width; column += 16)
-                    One(rows + column, scales, chosen, count, dim, weights + (long)g * weightStride, output + g * dim + column);
+                    One(rows + column, offsets, count, weights + (long)g * weightStride, output + g * dim + column);
             }
             i += width;
         }
     }
 
-    private static void Three(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, float* output)
+    private static void Three(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, float* output)
     {
         float* second = output + dim, third = second + dim;
         Vector512<float> a0 = Vector512.Load(output), a1 = Vector512.Load(output + 16), a2 = Vector512.Load(output + 32), a3 = Vector512.Load(output + 48);
@@ -59,14 +56,12 @@ public static unsafe class WeightedByteRows
         Vector512<float> c0 = Vector512.Load(third), c1 = Vector512.Load(third + 16), c2 = Vector512.Load(third + 32), c3 = Vector512.Load(third + 48);
         for (int c = 0; c < count; c++)
         {
-            int row = chosen[c];
             if (Sse.IsSupported && c + Ahead < count)
-                Sse.Prefetch0(rows + (long)chosen[c + Ahead] * dim);
-            sbyte* bytes = rows + (long)row * dim;
-            float* weight = weights + row;
+                Sse.Prefetch0(rows + offsets[c + Ahead]);
+            sbyte* bytes = rows + offsets[c];
+            float* weight = weights + c;
             Vector512<float> v0 = ByteColumns.Widen(bytes), v1 = ByteColumns.Widen(bytes + 16), v2 = ByteColumns.Widen(bytes + 32), v3 = ByteColumns.Widen(bytes + 48);
-            Vector512<float> x = Vector512.Create(weight[0] * scales[row]);
-            Vector512<float> y = Vector512.Create(weight[weightStride] * scales[row]), z = Vector512.Create(weight[2L * weightStride] * scales[row]);
+            Vector512<float> x = Vector512.Create(weight[0]), y = Vector512.Create(weight[weightStride]), z = Vector512.Create(weight[2L * weightStride]);
             a0 = Vector512.FusedMultiplyAdd(x, v0, a0);
             a1 = Vector512.FusedMultiplyAdd(x, v1, a1);
             a2 = Vector512.FusedMultiplyAdd(x, v2, a2);
@@ -85,14 +80,11 @@ public static unsafe class WeightedByteRows
         ByteColumns.Store(third, c0, c1, c2, c3);
     }
 
-    private static void One(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, float* output)
+    private static void One(sbyte* rows, int* offsets, int count, float* weights, float* output)
     {
         Vector512<float> sum = Vector512.Load(output);
         for (int c = 0; c < count; c++)
-        {
-            int row = chosen[c];
-            sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[row] * scales[row]), ByteColumns.Widen(rows + (long)row * dim), sum);
-        }
+            sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[c]), ByteColumns.Widen(rows + offsets[c]), sum);
         sum.Store(output);
     }
 }

@@ -6,7 +6,7 @@ namespace Retrieval.Index;
 /// The payload of an <see cref="IvfPqIndex"/>: for each part a method that writes it and one that reads it, field by field in the
 /// same order. What follows from other fields (blocks, logarithms, bands) is computed again, so it cannot contradict them.
 /// </summary>
-internal static class IvfPqFormat
+internal static unsafe class IvfPqFormat
 {
     // Far beyond what is of use; keeps a forged file from making the next segment endless.
     private const int MostIterations = 10_000;
@@ -17,7 +17,7 @@ internal static class IvfPqFormat
         Write(writer, index.Codec);
         writer.Write(index.Segments.Count);
         foreach (IvfPqSegment segment in index.Segments)
-            Write(writer, segment);
+            Write(writer, segment, index.Codec.Dim);
     }
 
     /// <summary>Reads an index whose segments follow one another within [First, First + Count).</summary>
@@ -102,20 +102,21 @@ internal static class IvfPqFormat
         return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, values, sharp);
     }
 
-    private static void Write(IndexWriter writer, IvfPqSegment segment)
+    private static void Write(IndexWriter writer, IvfPqSegment segment, int dim)
     {
+        ListTable table = segment.Table(dim);
         writer.Write(segment.Count);
         writer.Write(segment.Lists);
         writer.Write<ushort>(segment.Order);
         writer.Write<int>(segment.ListStarts);
-        writer.Write<byte>(segment.Centres.Span);
-        writer.Write<float>(segment.CentreScale);
-        writer.Write<float>(segment.CentreMiddle);
-        writer.Write<byte>(segment.Spread.Span);
-        writer.Write<float>(segment.SpreadScale);
+        writer.Write(new ReadOnlySpan<sbyte>(table.Centres, dim * table.Padded));
+        writer.Write(new ReadOnlySpan<float>(table.CentreScale, dim));
+        writer.Write(new ReadOnlySpan<float>(table.CentreMiddle, dim));
+        writer.Write(new ReadOnlySpan<sbyte>(table.Spread, IvfPqCodec.Bands * table.Padded));
+        writer.Write(new ReadOnlySpan<float>(table.SpreadScale, IvfPqCodec.Bands));
         writer.Write<byte>(segment.Codes.Span);
-        writer.Write<byte>(segment.Values.Means.Span);
-        writer.Write<float>(segment.Values.MeanScale);
+        writer.Write(new ReadOnlySpan<sbyte>(table.Means, segment.Lists * dim));
+        writer.Write(new ReadOnlySpan<float>(table.MeanScale, segment.Lists));
     }
 
     private static IvfPqSegment ReadSegment(IndexReader reader, IvfPqCodec codec, int first, int most)
@@ -123,7 +124,17 @@ internal static class IvfPqFormat
         int dim = codec.Dim, count = reader.ReadInt(1, Math.Min(most, 65536), "rows of a segment"), lists = reader.ReadInt(1, count, "lists of a segment");
         ushort[] order = ReadPermutation(reader, count);
         int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
-        long padded = (lists + 15) / 16 * 16;
+        ListTables tables = SegmentEncoder.NewTable(dim, lists);
+        var table = new ListTable(tables.Pointer, dim, ListTable.Pad(lists));
+        SegmentEncoder.LogCounts(starts, table);
+        ReadSigned(reader, table.Centres, dim * table.Padded, "centres");
+        ReadFloats(reader, table.CentreScale, dim, "scales of centres", 0);
+        ReadFloats(reader, table.CentreMiddle, dim, "middles of centres", float.MinValue);
+        ReadSpread(reader, table);
+        ReadFloats(reader, table.SpreadScale, IvfPqCodec.Bands, "scales of spreads", 0);
+        AlignedBytes codes = reader.ReadAligned((long)blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces), "codes");
+        ReadSigned(reader, table.Means, lists * dim, "mean values");
+        ReadFloats(reader, table.MeanScale, lists, "scales of mean values", 0);
         return new IvfPqSegment
         {
             First = first,
@@ -132,18 +143,8 @@ internal static class IvfPqFormat
             Order = order,
             ListStarts = starts,
             BlockStarts = blocks,
-            LogCounts = SegmentEncoder.LogCounts(starts),
-            Centres = reader.ReadAligned(dim * padded, "centres"),
-            CentreScale = reader.ReadFloats(dim, "scales of centres", 0),
-            CentreMiddle = reader.ReadFloats(dim, "middles of centres"),
-            Spread = ReadSpread(reader, padded),
-            SpreadScale = reader.ReadFloats(IvfPqCodec.Bands, "scales of spreads", 0),
-            Codes = reader.ReadAligned((long)blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces), "codes"),
-            Values = new ListValues
-            {
-                Means = reader.ReadAligned((long)lists * dim, "mean values"),
-                MeanScale = reader.ReadFloats(lists, "scales of mean values", 0),
-            },
+            Tables = tables,
+            Codes = codes,
         };
     }
 
@@ -161,14 +162,20 @@ internal static class IvfPqFormat
     }
 
     /// <summary>Variances are read as signed bytes, and none is negative.</summary>
-    private static AlignedBytes ReadSpread(IndexReader reader, long padded)
+    private static void ReadSpread(IndexReader reader, ListTable table)
     {
-        AlignedBytes spread = reader.ReadAligned(IvfPqCodec.Bands * padded, "spreads");
-        foreach (byte value in spread.Span)
+        int count = IvfPqCodec.Bands * table.Padded;
+        ReadSigned(reader, table.Spread, count, "spreads");
+        foreach (sbyte value in new ReadOnlySpan<sbyte>(table.Spread, count))
         {
-            if (value > 127)
+            if (value < 0)
                 throw IndexReader.Error($"spreads hold {value}");
         }
-        return spread;
     }
+
+    private static void ReadSigned(IndexReader reader, sbyte* target, int count, string name)
+        => reader.ReadArray<sbyte>(count, name).CopyTo(new Span<sbyte>(target, count));
+
+    private static void ReadFloats(IndexReader reader, float* target, int count, string name, float least)
+        => reader.ReadFloats(count, name, least).CopyTo(new Span<float>(target, count));
 }

@@ -159,14 +159,8 @@ public sealed unsafe class IvfPqIndexTests
         {
             Write<ushort>(segment.Order);
             Write<int>(segment.ListStarts);
-            Write<float>(segment.CentreScale);
-            Write<float>(segment.CentreMiddle);
-            Write<float>(segment.SpreadScale);
-            Write<byte>(segment.Centres.Span);
-            Write<byte>(segment.Spread.Span);
             Write<byte>(segment.Codes.Span);
-            Write<byte>(segment.Values.Means.Span);
-            Write<float>(segment.Values.MeanScale);
+            Write<byte>(segment.Tables.Span(segment.TableStart, ListTable.Bytes(codec.Dim, segment.PaddedLists)));
         }
         return bits.ToArray();
     }

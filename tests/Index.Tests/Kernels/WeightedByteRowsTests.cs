@@ -8,7 +8,7 @@ public sealed unsafe class WeightedByteRowsTests
 {
     private const int AllRows = 70;
 
-    private delegate void Accumulation(sbyte* rows, float* scales, int* chosen, int count, int dim, float* weights, int weightStride, int group, float* output);
+    private delegate void Accumulation(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output);
 
     private static readonly Accumulation[] Kernels = [WeightedByteRows.Accumulate, WeightedByteRows.AccumulateReference];
 
@@ -32,8 +32,8 @@ public sealed unsafe class WeightedByteRowsTests
     {
         foreach (Accumulation accumulate in Kernels)
         {
-            float[] output = Run(accumulate, [.. Enumerable.Repeat((sbyte)1, 16), .. Enumerable.Repeat((sbyte)-128, 16)], [2, 0.5f], [1, 0, 1], 16, [10, 3], 2, new float[16]);
-            Assert.All(output, x => Assert.Equal(20 - 2 * 3 * 64, x));
+            float[] output = Run(accumulate, [.. Enumerable.Repeat((sbyte)1, 16), .. Enumerable.Repeat((sbyte)-128, 16)], [16, 0, 16], 16, [10, 3, 5], 3, new float[16]);
+            Assert.All(output, x => Assert.Equal(3 - 15 * 128, x));
         }
     }
 
@@ -41,20 +41,20 @@ public sealed unsafe class WeightedByteRowsTests
     {
         const int Stride = AllRows + 3;
         // The last row is always chosen: it ends at the guard.
-        int[] chosen = [.. Enumerable.Range(0, count).Select(c => AllRows - 1 - c * 37 % AllRows)];
+        int[] offsets = [.. Enumerable.Range(0, count).Select(c => (AllRows - 1 - c * 37 % AllRows) * dim)];
         sbyte[] rows = Bytes.Random(AllRows * dim, dim + count);
-        float[] scales = RandomData.Normal(AllRows, dim, 0.02f), weights = RandomData.Normal((group - 1) * Stride + AllRows, count), start = RandomData.Normal(group * dim, group);
+        float[] weights = RandomData.Normal((group - 1) * Stride + AllRows, count), start = RandomData.Normal(group * dim, group);
         foreach (Accumulation accumulate in Kernels)
         {
-            float[] output = Run(accumulate, rows, scales, chosen, dim, weights, Stride, start);
+            float[] output = Run(accumulate, rows, offsets, dim, weights, Stride, start);
             for (int g = 0; g < group; g++)
             {
                 for (int i = 0; i < dim; i++)
                 {
                     double sum = start[g * dim + i], magnitude = Math.Abs(sum);
-                    foreach (int row in chosen)
+                    for (int c = 0; c < count; c++)
                     {
-                        double product = (double)weights[g * Stride + row] * scales[row] * rows[row * dim + i];
+                        double product = (double)weights[g * Stride + c] * rows[offsets[c] + i];
                         sum += product;
                         magnitude += Math.Abs(product);
                     }
@@ -65,15 +65,14 @@ public sealed unsafe class WeightedByteRowsTests
         }
     }
 
-    private static float[] Run(Accumulation accumulate, sbyte[] rows, float[] scales, int[] chosen, int dim, float[] weights, int weightStride, float[] start)
+    private static float[] Run(Accumulation accumulate, sbyte[] rows, int[] offsets, int dim, float[] weights, int weightStride, float[] start)
     {
         using var guardedRows = new GuardedMemory<sbyte>(rows);
-        using var guardedScales = new GuardedMemory<float>(scales);
-        using var guardedChosen = new GuardedMemory<int>(chosen);
+        using var guardedOffsets = new GuardedMemory<int>(offsets);
         using var guardedWeights = new GuardedMemory<float>(weights);
         using var output = new GuardedMemory<float>(start);
         accumulate(
-            guardedRows.Pointer, guardedScales.Pointer, guardedChosen.Pointer, chosen.Length, dim, guardedWeights.Pointer, weightStride, start.Length / dim, output.Pointer);
+            guardedRows.Pointer, guardedOffsets.Pointer, offsets.Length, dim, guardedWeights.Pointer, weightStride, start.Length / dim, output.Pointer);
         return output.Span.ToArray();
     }
 }
