@@ -6,7 +6,7 @@ namespace Retrieval.Offload;
 
 /// <summary>
 /// Preallocated host memory that both our code and libtorch see: one end of a copy to or from a device. Pinned where the
-/// device is CUDA, so that the copy engine reads it directly (that branch has not run on hardware).
+/// device is CUDA, so that the copy engine reads it directly.
 /// </summary>
 internal sealed unsafe class HostTensor : IDisposable
 {

@@ -12,7 +12,7 @@ namespace Retrieval.Offload;
 /// <remarks>
 /// On CUDA a copy runs on the one stream that TorchSharp knows, behind the computation queued before it, and the caller waits for
 /// it: that wait is what makes a staging buffer free again, since there are no events to ask. So gathering overlaps computation
-/// but copying does not; a second stream through the driver's own API would be needed for that. None of this has run on a GPU.
+/// but copying does not; a second stream through the driver's own API would be needed for that.
 /// </remarks>
 public sealed unsafe class KvTransfer : IDisposable
 {

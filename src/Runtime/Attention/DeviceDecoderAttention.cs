@@ -14,7 +14,7 @@ namespace Retrieval.Runtime.Attention;
 /// </summary>
 /// <remarks>
 /// Rows are rounded to 16 bits before they are used, as in the store: a rewound or forked sequence computes exactly the same.
-/// Runs and is tested on libtorch's CPU device; it has not run on a GPU.
+/// Tested on libtorch's CPU device everywhere, and on a GPU where there is one.
 /// </remarks>
 internal sealed unsafe class DeviceDecoderAttention : IDecoderAttention
 {
