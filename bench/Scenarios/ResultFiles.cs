@@ -5,8 +5,10 @@ namespace Retrieval.Scenarios;
 /// <summary>Where results are kept: bench/results, and tables in README.md between markers.</summary>
 internal static class ResultFiles
 {
+    private static string? _repository;
+
     /// <summary>Root of the repository: the nearest folder above the program that holds Retrieval.sln.</summary>
-    public static string Repository { get; } = Find();
+    public static string Repository => _repository ??= Find();
 
     /// <summary>Writes a result with the command that made it.</summary>
     public static void Write(string name, string document)

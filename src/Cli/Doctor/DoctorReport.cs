@@ -45,7 +45,7 @@ internal sealed record DoctorReport(
         var table = new TextTable("", "") { FirstNumber = 2 };
         table.Add("system", System);
         table.Add(".NET", Dotnet);
-        table.Add("libtorch", Libtorch.Loaded ? $"{Libtorch.Version}, from {Libtorch.Directory}" : $"does not load: {Libtorch.Problem}");
+        table.Add("libtorch", Libtorch.Loaded ? $"from {Libtorch.Directory}, through bindings for {Libtorch.Version}" : $"does not load: {Libtorch.Problem}");
         table.Add("CUDA", Libtorch.CudaAvailable ? "available" : "not available; --libtorch takes the folder of a CUDA build");
         table.Add("vectors", Simd);
         table.Add("bfloat16 products", Bfloat16Products ? "in hardware, used in prefill" : "not in hardware, prefill uses float32");

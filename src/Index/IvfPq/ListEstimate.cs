@@ -200,15 +200,17 @@ internal sealed unsafe class ListEstimate
     /// <summary>Numbers of a segment's lists become places of their mean values, which weigh as much as the lists, times their scale.</summary>
     private void Weigh(ListTable lists, int first, int* numbers, int count, int place, float* weights)
     {
-        fixed (float* mass = _lists.Mass)
+        int group = _group, stride = _lists.Count, dim = _dim;
+        float* scales = lists.MeanScale;
+        fixed (float* all = _lists.Mass)
         {
+            float* mass = all + first;
             for (int i = 0; i < count; i++)
             {
                 int number = numbers[i];
-                float scale = lists.MeanScale[number];
-                for (int g = 0; g < _group; g++)
-                    weights[g * _lists.Count + i] = mass[g * _lists.Count + first + number] * scale;
-                numbers[i] = place + number * _dim;
+                for (int g = 0; g < group; g++)
+                    weights[g * stride + i] = mass[g * stride + number] * scales[number];
+                numbers[i] = place + number * dim;
             }
         }
     }

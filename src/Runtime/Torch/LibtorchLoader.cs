@@ -92,4 +92,5 @@ public static partial class LibtorchLoader
 }
 
 /// <summary>The libtorch of this process.</summary>
+/// <param name="Version">That the bindings were made for; libtorch does not tell its own, and its neighbours work too.</param>
 public sealed record LibtorchInfo(string Directory, string Version, bool CudaAvailable);
