@@ -82,6 +82,31 @@ public sealed unsafe class IvfPqIndexTests
         AssertCovers(index, 10, 2090, Small.SegmentRows);
     }
 
+    /// <summary>Copies share the memory of their lists until one of them grows; then neither may see what the other adds.</summary>
+    [Fact]
+    public void CopiesThatGrowApartKeepTheirLists()
+    {
+        MemoryRows keys = Heads.Keys(2000, 16), values = Heads.Values(2000, 16);
+        IvfPqIndex index = Grown();
+        IvfPqIndex copy = index.Copy(), shorter = index.Copy();
+        index.Add(index.Encode(keys, values, 1500, 100));
+        copy.Add(copy.Encode(keys, values, 1500, 60));
+        shorter.Truncate(1100);
+        shorter.Add(shorter.Encode(keys, values, 1100, 80));
+        Assert.Equal(Bits(Grown((1500, 100))), Bits(index));
+        Assert.Equal(Bits(Grown((1500, 60))), Bits(copy));
+        Assert.Equal((1180, 4), (shorter.End, shorter.Segments.Count));
+
+        // Grows by pieces, so that there is room behind its lists.
+        IvfPqIndex Grown(params (int First, int Count)[] more)
+        {
+            IvfPqIndex grown = IvfPqIndex.Build(keys, values, 0, 1100, Heads.Moments(16), Small);
+            foreach ((int first, int count) in ((int, int)[])[(1100, 200), (1300, 200), .. more])
+                grown.Add(grown.Encode(keys, values, first, count));
+            return grown;
+        }
+    }
+
     [Theory]
     [InlineData(5000, 1100)]
     [InlineData(1100, 1100)]
