@@ -86,22 +86,22 @@ public sealed unsafe class IvfPqIndexTests
     [Fact]
     public void CopiesThatGrowApartKeepTheirLists()
     {
-        MemoryRows keys = Heads.Keys(2000, 16), values = Heads.Values(2000, 16);
+        MemoryRows keys = Heads.Keys(5000, 16), values = Heads.Values(5000, 16);
         IvfPqIndex index = Grown();
         IvfPqIndex copy = index.Copy(), shorter = index.Copy();
-        index.Add(index.Encode(keys, values, 1500, 100));
-        copy.Add(copy.Encode(keys, values, 1500, 60));
-        shorter.Truncate(1100);
-        shorter.Add(shorter.Encode(keys, values, 1100, 80));
-        Assert.Equal(Bits(Grown((1500, 100))), Bits(index));
-        Assert.Equal(Bits(Grown((1500, 60))), Bits(copy));
-        Assert.Equal((1180, 4), (shorter.End, shorter.Segments.Count));
+        index.Add(index.Encode(keys, values, 4600, 100));
+        copy.Add(copy.Encode(keys, values, 4600, 60));
+        shorter.Truncate(4400);
+        shorter.Add(shorter.Encode(keys, values, 4400, 80));
+        Assert.Equal(Bits(Grown((4600, 100))), Bits(index));
+        Assert.Equal(Bits(Grown((4600, 60))), Bits(copy));
+        AssertCovers(shorter, 0, 4480, Small.SegmentRows);
 
-        // Grows by pieces, so that there is room behind its lists.
+        // Grown by a piece, so that there is room behind its lists.
         IvfPqIndex Grown(params (int First, int Count)[] more)
         {
-            IvfPqIndex grown = IvfPqIndex.Build(keys, values, 0, 1100, Heads.Moments(16), Small);
-            foreach ((int first, int count) in ((int, int)[])[(1100, 200), (1300, 200), .. more])
+            IvfPqIndex grown = IvfPqIndex.Build(keys, values, 0, 4400, Heads.Moments(16), Small);
+            foreach ((int first, int count) in ((int, int)[])[(4400, 200), .. more])
                 grown.Add(grown.Encode(keys, values, first, count));
             return grown;
         }
