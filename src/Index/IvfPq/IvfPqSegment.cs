@@ -74,11 +74,11 @@ internal sealed unsafe class AlignedBytes
     public Span<byte> Span => new(Pointer, Length);
 
     /// <summary>Asks the memory for bytes [first, end), which will be read soon.</summary>
-    public void Prefetch(long first, long end)
+    public void Prefetch(long first, long end) => Prefetch(Pointer + first, Pointer + end);
+
+    public static void Prefetch(byte* from, byte* to)
     {
-        if (!Sse.IsSupported)
-            return;
-        for (; first < end; first += Line)
-            Sse.Prefetch0(Pointer + first);
+        for (; Sse.IsSupported && from < to; from += Line)
+            Sse.Prefetch0(from);
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.Intrinsics.X86;
-
 namespace Retrieval.Index;
 
 /// <summary>
@@ -8,7 +6,7 @@ namespace Retrieval.Index;
 /// </summary>
 internal readonly unsafe struct ListTable(byte* start, int dim, int padded)
 {
-    private const int Line = 64, FloatsOfLine = Line / sizeof(float);
+    private const int Line = 64;
 
     /// <summary>Lists rounded up to whole vectors: the stride of <see cref="Centres"/> and <see cref="Spread"/>.</summary>
     public int Padded => padded;
@@ -38,9 +36,9 @@ internal readonly unsafe struct ListTable(byte* start, int dim, int padded)
     public sbyte* Means => (sbyte*)(MeanScale + padded);
 
     /// <summary>Asks the memory for what the lists' scores are made of.</summary>
-    public void PrefetchScores() => Prefetch(start, (byte*)MeanScale);
+    public void PrefetchScores() => AlignedBytes.Prefetch(start, (byte*)MeanScale);
 
-    public void PrefetchMeanScale() => Prefetch((byte*)MeanScale, (byte*)Means);
+    public void PrefetchMeanScale() => AlignedBytes.Prefetch((byte*)MeanScale, (byte*)Means);
 
     /// <summary>Bytes of a table.</summary>
     public static int Bytes(int dim, int padded)
@@ -52,13 +50,7 @@ internal readonly unsafe struct ListTable(byte* start, int dim, int padded)
     /// <summary>Lists in whole vectors.</summary>
     public static int Pad(int lists) => (lists + 15) / 16 * 16;
 
-    private static void Prefetch(byte* from, byte* to)
-    {
-        for (; Sse.IsSupported && from < to; from += Line)
-            Sse.Prefetch0(from);
-    }
-
-    private static int Whole(int floats) => (floats + FloatsOfLine - 1) / FloatsOfLine * FloatsOfLine;
+    private static int Whole(int floats) => WholeLines(floats * sizeof(float)) / sizeof(float);
 
     private static int WholeLines(int bytes) => (bytes + Line - 1) / Line * Line;
 }
@@ -67,13 +59,22 @@ internal readonly unsafe struct ListTable(byte* start, int dim, int padded)
 /// Memory in which the tables of an index's segments lie one after another, so that a search finds the next one without asking
 /// an object for it. Indexes share it until one of them writes past what all have.
 /// </summary>
-internal sealed class ListTables(int capacity)
+internal sealed unsafe class ListTables(int capacity)
 {
     private readonly AlignedBytes _memory = new(capacity);
     private int _used;
 
     /// <summary>Valid while this object is reachable.</summary>
-    public unsafe byte* Pointer => _memory.Pointer;
+    public byte* Pointer => _memory.Pointer;
+
+    /// <summary>Room for the table of one segment, which is to be filled.</summary>
+    public static ListTables ForOne(int dim, int lists, out ListTable table)
+    {
+        int padded = ListTable.Pad(lists);
+        var tables = new ListTables(ListTable.Bytes(dim, padded));
+        table = new ListTable(tables.Pointer, dim, padded);
+        return tables;
+    }
 
     /// <summary>Bytes [start, start + length) of what was written.</summary>
     public Span<byte> Span(int start, int length) => _memory.Span.Slice(start, length);

@@ -13,8 +13,7 @@ internal static unsafe class SegmentEncoder
         int lists = starts.Length - 1;
         float[] sorted = Sorted(rows, order);
         var centres = ListMeans(sorted, starts, dim);
-        ListTables tables = NewTable(dim, lists);
-        var table = new ListTable(tables.Pointer, dim, ListTable.Pad(lists));
+        ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);
         RoundCentres(centres, lists, dim, table);
         SubtractCentres(sorted, starts, centres, dim);
         Spread(sorted, starts, codec, table);
@@ -32,15 +31,6 @@ internal static unsafe class SegmentEncoder
             Tables = tables,
             Codes = Codes(sorted, starts, blocks, codec),
         };
-    }
-
-    /// <summary>Room for the table of one segment.</summary>
-    public static ListTables NewTable(int dim, int lists)
-    {
-        int bytes = ListTable.Bytes(dim, ListTable.Pad(lists));
-        var tables = new ListTables(bytes);
-        tables.Claim(0, bytes);
-        return tables;
     }
 
     private static float[] Sorted(ClusteredRows rows, ushort[] order)

@@ -124,8 +124,7 @@ internal static unsafe class IvfPqFormat
         int dim = codec.Dim, count = reader.ReadInt(1, Math.Min(most, 65536), "rows of a segment"), lists = reader.ReadInt(1, count, "lists of a segment");
         ushort[] order = ReadPermutation(reader, count);
         int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
-        ListTables tables = SegmentEncoder.NewTable(dim, lists);
-        var table = new ListTable(tables.Pointer, dim, ListTable.Pad(lists));
+        ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);
         SegmentEncoder.LogCounts(starts, table);
         ReadSigned(reader, table.Centres, dim * table.Padded, "centres");
         ReadFloats(reader, table.CentreScale, dim, "scales of centres", 0);
