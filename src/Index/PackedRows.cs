@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -80,38 +79,39 @@ public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halve
 /// <param name="Scales">Of key and value, halves; null if the elements are halves.</param>
 public readonly unsafe record struct PackedRow(nint Elements, nint Scales)
 {
-    /// <summary>Asks the memory for the key, which will be read soon.</summary>
+    /// <summary>Asks the memory for key and value, which will be read soon.</summary>
+    internal void Prefetch(int dim)
+    {
+        AlignedBytes.Prefetch((byte*)Elements, (byte*)Element(2 * dim));
+        if (Scales != 0)
+            AlignedBytes.Prefetch((byte*)Scales, (byte*)Scales + 1);
+    }
+
+    /// <summary>Asks the memory for the key alone.</summary>
     internal void PrefetchKey(int dim)
     {
-        Prefetch(Elements, dim);
+        AlignedBytes.Prefetch((byte*)Elements, (byte*)Element(dim));
         if (Scales != 0)
-            Prefetch(Scales, 1);
+            AlignedBytes.Prefetch((byte*)Scales, (byte*)Scales + 1);
     }
 
     /// <summary>Asks the memory for the value; its scale has come with the key's.</summary>
-    internal void PrefetchValue(int dim) => Prefetch(Value(dim), dim);
+    internal void PrefetchValue(int dim) => AlignedBytes.Prefetch((byte*)Element(dim), (byte*)Element(2 * dim));
 
     /// <summary>Widens the key.</summary>
     public void ReadKey(int dim, float* destination) => Read(Elements, 0, dim, destination);
 
     /// <summary>Widens the value.</summary>
-    public void ReadValue(int dim, float* destination) => Read(Value(dim), 1, dim, destination);
+    public void ReadValue(int dim, float* destination) => Read(Element(dim), 1, dim, destination);
 
-    private nint Value(int dim) => Elements + (Scales == 0 ? 2 * dim : dim);
-
-    private void Prefetch(nint first, int dim)
-    {
-        if (!Sse.IsSupported)
-            return;
-        for (nint at = first, end = first + (Scales == 0 ? 2 * dim : dim); at < end; at += 64)
-            Sse.Prefetch0((byte*)at);
-    }
+    // The value's elements follow the key's.
+    private nint Element(int element) => Elements + (Scales == 0 ? 2 * element : element);
 
     private void Read(nint elements, int which, int dim, float* destination)
     {
         if (Scales == 0)
             HalfRow.Widen((ushort*)elements, destination, dim);
         else
-            ByteRow.Widen((sbyte*)elements, (float)((Half*)Scales)[which], destination, dim);
+            ByteRow.Widen((sbyte*)elements, HalfRow.Widen(((ushort*)Scales)[which]), destination, dim);
     }
 }

@@ -14,7 +14,10 @@ namespace Retrieval.Offload;
 public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false) : IDisposable
 {
     private const int TileKeys = 64;
-    private const int BlockRows = 384;
+    private const int BlockRows = 768;
+
+    // As many as a product keeps in registers.
+    private const int RowsTogether = 6;
 
     // Queries that meet an index together: enough to share the widening of its lists, few enough for the scores of all lists to stay in cache.
     private const int FarBlockRows = 96;
@@ -95,9 +98,11 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
             if (block.Rounded)
                 tile.Load(state.KeysTransposed, state.Values, count);
             bool masked = count < TileKeys || key + TileKeys > block.Position + 1 || (block.Window is { } span && key <= block.Position + block.Tokens - 1 - span);
-            for (int row = 0; row < rows; row += 6)
+            // Tokens before the tile's first key see nothing of it.
+            int firstRow = Math.Max(0, key - block.Position) * block.Group / RowsTogether * RowsTogether;
+            for (int row = firstRow; row < rows; row += RowsTogether)
             {
-                int some = Math.Min(6, rows - row);
+                int some = Math.Min(RowsTogether, rows - row);
                 if (block.Rounded)
                     tile.Score(row, some, state.Logits);
                 else

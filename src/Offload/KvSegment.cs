@@ -11,6 +11,9 @@ public sealed unsafe class KvSegment
 {
     private const int Alignment = 64;
 
+    // Rows that are read together: they stay in the nearest cache until they are written.
+    private const int Tile = 16;
+
     private readonly KvLayout _layout;
     private readonly ushort[][] _orders;
     private readonly byte* _memory;
@@ -46,20 +49,18 @@ public sealed unsafe class KvSegment
 
     /// <summary>Packs rows of a store.</summary>
     /// <param name="orders">[kvHeads][count], permutations of 0 … count − 1.</param>
-    internal static KvSegment Pack(KvStore store, int layer, int first, ushort[][] orders)
+    /// <param name="workers">Take the heads between them; null: the calling thread takes all.</param>
+    internal static KvSegment Pack(KvStore store, int layer, int first, ushort[][] orders, WorkerPool? workers)
     {
         var segment = new KvSegment(store.Layout, first, orders);
-        int dim = store.Layout.HeadDim, count = segment.Count;
-        float* key = stackalloc float[dim], value = stackalloc float[dim];
-        for (int head = 0; head < orders.Length; head++)
+        if (workers is null)
         {
-            PackedRows target = segment.Rows(head);
-            for (int place = 0; place < count; place++)
-            {
-                store.ReadPackedKeys(layer, head, first + orders[head][place], 1, key);
-                store.ReadValues(layer, head, first + orders[head][place], 1, value);
-                target.Write(place, key, value);
-            }
+            for (int head = 0; head < orders.Length; head++)
+                segment.PackHead(store, layer, head);
+        }
+        else
+        {
+            workers.For(orders.Length, 1, (_, head, _) => segment.PackHead(store, layer, head));
         }
         return segment;
     }
@@ -76,5 +77,24 @@ public sealed unsafe class KvSegment
             return;
         NativeMemory.AlignedFree(_memory);
         GC.RemoveMemoryPressure(Bytes);
+    }
+
+    /// <summary>Reads rows as they arrived, page after page, and writes each to its place.</summary>
+    private void PackHead(KvStore store, int layer, int head)
+    {
+        int dim = _layout.HeadDim;
+        ushort[] order = _orders[head], places = new ushort[Count];
+        for (int place = 0; place < order.Length; place++)
+            places[order[place]] = (ushort)place;
+        PackedRows target = Rows(head);
+        float* keys = stackalloc float[Tile * dim], values = stackalloc float[Tile * dim];
+        for (int row = 0; row < Count; row += Tile)
+        {
+            int some = Math.Min(Tile, Count - row);
+            store.ReadPackedKeys(layer, head, First + row, some, keys);
+            store.ReadValues(layer, head, First + row, some, values);
+            for (int i = 0; i < some; i++)
+                target.Write(places[row + i], keys + i * dim, values + i * dim);
+        }
     }
 }

@@ -96,15 +96,16 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Moves rows of a layer from pages into a segment and frees the pages that hold no others.</summary>
     /// <param name="first">Not before the end of the last segment.</param>
     /// <param name="orders">[kvHeads][count]: for each head the order of its rows, a permutation of 0 … count − 1.</param>
+    /// <param name="workers">Take the heads between them; null: the calling thread takes all.</param>
     /// <exception cref="ArgumentException">The rows are not there or packed already, or an order is not a permutation.</exception>
-    public void Pack(int layer, int first, int count, ushort[][] orders)
+    public void Pack(int layer, int first, int count, ushort[][] orders, WorkerPool? workers = null)
     {
         List<KvSegment> segments = _segments[layer];
         int free = segments.Count == 0 ? 0 : segments[^1].End;
         if (count < 1 || first < Math.Max(free, _released[layer]) || first + (long)count > _length[layer])
             throw new ArgumentException($"Rows {first} to {first + (long)count} of layer {layer} cannot be packed: it has {_length[layer]} rows, of which those before {Math.Max(free, _released[layer])} are packed or released.");
         Permutation.Check(orders, Layout.KvHeads, count);
-        KvSegment segment = KvSegment.Pack(this, layer, first, orders);
+        KvSegment segment = KvSegment.Pack(this, layer, first, orders, workers);
         segments.Add(segment);
         Interlocked.Add(ref _bytes, segment.Bytes);
         DropPackedPages(layer, segment);

@@ -129,23 +129,26 @@ internal sealed class IvfPqCodec
             PanelMultiply.Multiply(query, Dim, transform, Dim, x, Dim, queries.Length / Dim, Dim, Dim, false);
     }
 
-    private static double[] Covariance(IReadOnlyList<ClusteredRows> segments, int dim)
+    private static unsafe double[] Covariance(IReadOnlyList<ClusteredRows> segments, int dim)
     {
         // Every fourth row is plenty for 64 x 64 numbers.
-        const int Stride = 4;
+        const int Stride = 4, Tile = ClusteredRows.Tile;
         var sum = new double[dim * dim];
-        float[] residual = new float[dim], partial = new float[dim * dim];
+        float[] residuals = new float[Tile * dim], columns = new float[Tile * dim], partial = new float[dim * dim];
         long rows = 0;
         foreach (ClusteredRows segment in segments)
         {
             Array.Clear(partial);
-            for (int r = 0; r < segment.Count; r += Stride, rows++)
+            for (int r = 0; r < segment.Count;)
             {
-                TensorPrimitives.Subtract(segment.Row(r), segment.Centroid(segment.Assignment[r]), residual);
-                for (int i = 0; i < dim; i++)
+                int some = 0;
+                for (; some < Tile && r < segment.Count; some++, r += Stride)
+                    segment.Residual(r, residuals.AsSpan(some * dim, dim));
+                rows += some;
+                fixed (float* residual = residuals, column = columns, product = partial)
                 {
-                    Span<float> target = partial.AsSpan(i * dim, i + 1);
-                    TensorPrimitives.MultiplyAdd(residual.AsSpan(0, i + 1), residual[i], target, target);
+                    Transpose.Apply(residual, some, dim, column, Tile);
+                    PanelMultiply.Multiply(column, Tile, residual, dim, product, dim, dim, some, dim, accumulate: true);
                 }
             }
             for (int i = 0; i < sum.Length; i++)
@@ -170,7 +173,7 @@ internal sealed class IvfPqCodec
             int row = (int)((long)i * total / count), s = 0;
             for (; row >= segments[s].Count; s++)
                 row -= segments[s].Count;
-            TensorPrimitives.Subtract(segments[s].Row(row), segments[s].Centroid(segments[s].Assignment[row]), rows.AsSpan(i * dim, dim));
+            segments[s].Residual(row, rows.AsSpan(i * dim, dim));
         }
         fixed (float* source = rows, target = columns)
             Transpose.Apply(source, count, dim, target, count);

@@ -117,6 +117,7 @@ public sealed class IvfPqIndex
             if (!_clustered.Remove(starts[s], out ClusteredRows? rows))
                 rows = ClusteredRows.Read(keys, starts[s], starts[s + 1] - starts[s], Codec.KeyTransform, Options);
             segments[s] = SegmentEncoder.Encode(rows, Codec, values);
+            rows.Dispose();
         }
         _clustered.Clear();
         return segments;

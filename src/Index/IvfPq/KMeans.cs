@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using Retrieval.Index.Kernels;
 
@@ -30,6 +31,7 @@ internal static unsafe class KMeans
             Assign(panels, count, dim, centroids, clusters, products, halfSquares, assignment);
             Update(rows, count, dim, centroids, clusters, size, assignment);
         }
+        ArrayPool<float>.Shared.Return(panels);
         return centroids;
     }
 
@@ -75,7 +77,7 @@ internal static unsafe class KMeans
     private static float[] Panels(float[] rows, int count, int dim)
     {
         // Columns beyond the last row are never looked at.
-        float[] panels = GC.AllocateUninitializedArray<float>((count + Panel - 1) / Panel * Panel * dim);
+        float[] panels = ArrayPool<float>.Shared.Rent((count + Panel - 1) / Panel * Panel * dim);
         fixed (float* source = rows, target = panels)
         {
             for (int first = 0; first < count; first += Panel)

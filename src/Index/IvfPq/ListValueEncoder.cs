@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 
 namespace Retrieval.Index;
@@ -5,13 +6,13 @@ namespace Retrieval.Index;
 /// <summary>Means of the lists' values.</summary>
 internal static unsafe class ListValueEncoder
 {
-    public static void Encode(IKeyRows values, int first, ushort[] order, int[] starts, ListTable table)
+    public static void Encode(IKeyRows values, ClusteredRows rows, SortedRows sorted, ListTable table)
     {
-        int dim = values.Dim, lists = starts.Length - 1;
-        float[] rows = Read(values, first, order.Length), mean = new float[dim];
-        for (int list = 0; list < lists; list++)
+        int dim = values.Dim;
+        float[] sums = Sums(values, rows), mean = new float[dim];
+        for (int list = 0; list < sorted.Lists; list++)
         {
-            Mean(rows, order.AsSpan(starts[list]..starts[list + 1]), mean);
+            TensorPrimitives.Multiply(sums.AsSpan(sorted.Clusters[list] * dim, dim), 1f / (sorted.Starts[list + 1] - sorted.Starts[list]), mean);
             float scale = MathF.Abs(TensorPrimitives.MaxMagnitude<float>(mean)) / 127, inverse = scale > 0 ? 1 / scale : 0;
             table.MeanScale[list] = scale;
             for (int i = 0; i < dim; i++)
@@ -19,19 +20,25 @@ internal static unsafe class ListValueEncoder
         }
     }
 
-    internal static float[] Read(IKeyRows values, int first, int count)
+    /// <summary>Sum of the values of each cluster, [clusters, dim].</summary>
+    private static float[] Sums(IKeyRows values, ClusteredRows rows)
     {
-        float[] rows = GC.AllocateUninitializedArray<float>(count * values.Dim);
-        fixed (float* target = rows)
-            values.Read(first, count, target);
-        return rows;
-    }
-
-    internal static void Mean(float[] rows, ReadOnlySpan<ushort> members, float[] mean)
-    {
-        Array.Clear(mean);
-        foreach (ushort row in members)
-            TensorPrimitives.Add(mean, rows.AsSpan(row * mean.Length, mean.Length), mean);
-        TensorPrimitives.Multiply(mean, 1f / members.Length, mean);
+        const int Tile = ClusteredRows.Tile;
+        int dim = values.Dim;
+        var sums = new float[rows.Clusters * dim];
+        float[] tile = ArrayPool<float>.Shared.Rent(Tile * dim);
+        for (int first = 0; first < rows.Count; first += Tile)
+        {
+            int some = Math.Min(Tile, rows.Count - first);
+            fixed (float* target = tile)
+                values.Read(rows.First + first, some, target);
+            for (int i = 0; i < some; i++)
+            {
+                Span<float> sum = sums.AsSpan(rows.Assignment[first + i] * dim, dim);
+                TensorPrimitives.Add(sum, tile.AsSpan(i * dim, dim), sum);
+            }
+        }
+        ArrayPool<float>.Shared.Return(tile);
+        return sums;
     }
 }

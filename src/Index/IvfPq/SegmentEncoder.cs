@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Numerics.Tensors;
 using Retrieval.Index.Kernels;
 
@@ -6,52 +7,69 @@ namespace Retrieval.Index;
 /// <summary>Turns clustered rows into a segment: sorts them list after list, rounds the centres, encodes what remains.</summary>
 internal static unsafe class SegmentEncoder
 {
+    private const int BlockRows = IvfPqSegment.BlockRows;
+
     public static IvfPqSegment Encode(ClusteredRows rows, IvfPqCodec codec, IKeyRows values)
     {
-        int dim = rows.Dim, count = rows.Count;
-        (ushort[] order, int[] starts) = rows.Sort();
-        int lists = starts.Length - 1;
-        float[] sorted = Sorted(rows, order);
-        var centres = ListMeans(sorted, starts, dim);
-        ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);
-        RoundCentres(centres, lists, dim, table);
-        SubtractCentres(sorted, starts, centres, dim);
-        Spread(sorted, starts, codec, table);
-        LogCounts(starts, table);
-        ListValueEncoder.Encode(values, rows.First, order, starts, table);
-        int[] blocks = BlockStarts(starts);
+        SortedRows sorted = rows.Sort();
+        int[] blocks = BlockStarts(sorted.Starts);
+        ListTables tables = ListTables.ForOne(rows.Dim, sorted.Lists, out ListTable table);
+        var codes = new AlignedBytes(blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces));
+        EncodeResiduals(rows, sorted, Centres(rows, sorted, table), codec, table, codes.Pointer);
+        LogCounts(sorted.Starts, table);
+        ListValueEncoder.Encode(values, rows, sorted, table);
         return new IvfPqSegment
         {
             First = rows.First,
-            Count = count,
-            Lists = lists,
-            Order = order,
-            ListStarts = starts,
+            Count = rows.Count,
+            Lists = sorted.Lists,
+            Order = sorted.Order,
+            ListStarts = sorted.Starts,
             BlockStarts = blocks,
             Tables = tables,
-            Codes = Codes(sorted, starts, blocks, codec),
+            Codes = codes,
         };
     }
 
-    private static float[] Sorted(ClusteredRows rows, ushort[] order)
+    /// <summary>Centres of the lists as the table's bytes have them.</summary>
+    private static float[] Centres(ClusteredRows rows, SortedRows sorted, ListTable table)
     {
-        float[] sorted = GC.AllocateUninitializedArray<float>(rows.Count * rows.Dim);
-        for (int place = 0; place < order.Length; place++)
-            rows.Row(order[place]).CopyTo(sorted.AsSpan(place * rows.Dim));
-        return sorted;
+        var centres = new float[sorted.Lists * rows.Dim];
+        for (int list = 0; list < sorted.Lists; list++)
+            rows.Centroid(sorted.Clusters[list]).CopyTo(centres.AsSpan(list * rows.Dim));
+        RoundCentres(centres, sorted.Lists, rows.Dim, table);
+        return centres;
     }
 
-    private static float[] ListMeans(float[] sorted, int[] starts, int dim)
+    /// <summary>Spread and codes of what the centres leave, list after list.</summary>
+    private static void EncodeResiduals(ClusteredRows rows, SortedRows sorted, float[] centres, IvfPqCodec codec, ListTable table, byte* codes)
     {
-        var means = new float[(starts.Length - 1) * dim];
-        for (int list = 0; list < starts.Length - 1; list++)
+        int dim = rows.Dim, subspaces = codec.Quantizer.Subspaces, longest = 0;
+        for (int list = 0; list < sorted.Lists; list++)
+            longest = Math.Max(longest, sorted.Starts[list + 1] - sorted.Starts[list]);
+        float[] residuals = ArrayPool<float>.Shared.Rent((longest + BlockRows - 1) / BlockRows * BlockRows * dim), ratios = new float[IvfPqCodec.Bands * sorted.Lists];
+        float* columns = stackalloc float[BlockRows * dim];
+        int* code = stackalloc int[BlockRows * subspaces];
+        for (int list = 0; list < sorted.Lists; list++)
         {
-            Span<float> mean = means.AsSpan(list * dim, dim);
-            for (int r = starts[list]; r < starts[list + 1]; r++)
-                TensorPrimitives.Add(mean, sorted.AsSpan(r * dim, dim), mean);
-            TensorPrimitives.Multiply(mean, 1f / (starts[list + 1] - starts[list]), mean);
+            ReadOnlySpan<ushort> members = sorted.Order.AsSpan(sorted.Starts[list]..sorted.Starts[list + 1]);
+            for (int i = 0; i < members.Length; i++)
+                rows.Residual(members[i], centres.AsSpan(list * dim, dim), residuals.AsSpan(i * dim, dim));
+            Spread(residuals.AsSpan(0, members.Length * dim), codec, ratios.AsSpan(list), sorted.Lists);
+            int blocks = (members.Length + BlockRows - 1) / BlockRows;
+            residuals.AsSpan(members.Length * dim, (blocks * BlockRows - members.Length) * dim).Clear();
+            fixed (float* residual = residuals)
+            {
+                for (int block = 0; block < blocks; block++, codes += CodeScan.BlockBytes(subspaces))
+                {
+                    Transpose.Apply(residual + block * BlockRows * dim, BlockRows, dim, columns, BlockRows);
+                    codec.Quantizer.Encode(columns, BlockRows, code, null);
+                    CodePack.Store(code, subspaces, codes);
+                }
+            }
         }
-        return means;
+        ArrayPool<float>.Shared.Return(residuals);
+        RoundSpread(ratios, sorted.Lists, table);
     }
 
     /// <summary>Rounds centres to bytes, axis by axis, and replaces them with what the bytes say.</summary>
@@ -79,45 +97,34 @@ internal static unsafe class SegmentEncoder
         }
     }
 
-    private static void SubtractCentres(float[] sorted, int[] starts, float[] centres, int dim)
+    /// <summary>How widely the residuals of a list spread in each band, as a multiple of what the codec expects.</summary>
+    /// <param name="ratios">The list's of each band are <paramref name="stride"/> apart.</param>
+    private static void Spread(ReadOnlySpan<float> residuals, IvfPqCodec codec, Span<float> ratios, int stride)
     {
-        for (int list = 0; list < starts.Length - 1; list++)
+        int dim = codec.Dim, rows = residuals.Length / dim;
+        Span<float> squares = stackalloc float[dim];
+        squares.Clear();
+        for (int r = 0; r < rows; r++)
         {
-            ReadOnlySpan<float> centre = centres.AsSpan(list * dim, dim);
-            for (int r = starts[list]; r < starts[list + 1]; r++)
-                TensorPrimitives.Subtract(sorted.AsSpan(r * dim, dim), centre, sorted.AsSpan(r * dim, dim));
+            ReadOnlySpan<float> row = residuals.Slice(r * dim, dim);
+            TensorPrimitives.MultiplyAdd(row, row, squares, squares);
+        }
+        for (int band = 0; band < IvfPqCodec.Bands; band++)
+        {
+            int first = codec.BandStarts[band], width = codec.BandStarts[band + 1] - first;
+            float expected = TensorPrimitives.Sum<float>(codec.Variances.AsSpan(first, width)), found = TensorPrimitives.Sum<float>(squares.Slice(first, width)) / rows;
+            ratios[band * stride] = expected > 0 ? found / expected : 0;
         }
     }
 
-    private static void Spread(float[] residuals, int[] starts, IvfPqCodec codec, ListTable table)
+    private static void RoundSpread(float[] ratios, int lists, ListTable table)
     {
-        int dim = codec.Dim, lists = starts.Length - 1;
-        var ratio = new float[IvfPqCodec.Bands * lists];
-        var squares = new float[dim];
-        for (int list = 0; list < lists; list++)
-        {
-            Array.Clear(squares);
-            for (int r = starts[list]; r < starts[list + 1]; r++)
-            {
-                ReadOnlySpan<float> row = residuals.AsSpan(r * dim, dim);
-                TensorPrimitives.MultiplyAdd(row, row, squares, squares);
-            }
-            for (int band = 0; band < IvfPqCodec.Bands; band++)
-            {
-                int first = codec.BandStarts[band], width = codec.BandStarts[band + 1] - first;
-                float expected = TensorPrimitives.Sum<float>(codec.Variances.AsSpan(first, width));
-                float found = TensorPrimitives.Sum<float>(squares.AsSpan(first, width)) / (starts[list + 1] - starts[list]);
-                ratio[band * lists + list] = expected > 0 ? found / expected : 0;
-            }
-        }
-        float* scale = table.SpreadScale;
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
-            ReadOnlySpan<float> ratios = ratio.AsSpan(band * lists, lists);
-            scale[band] = TensorPrimitives.Max(ratios) / 127;
-            float inverse = scale[band] > 0 ? 1 / scale[band] : 0;
+            ReadOnlySpan<float> own = ratios.AsSpan(band * lists, lists);
+            float scale = table.SpreadScale[band] = TensorPrimitives.Max(own) / 127, inverse = scale > 0 ? 1 / scale : 0;
             for (int list = 0; list < lists; list++)
-                table.Spread[band * table.Padded + list] = (sbyte)Math.Min(127, MathF.Round(ratios[list] * inverse));
+                table.Spread[band * table.Padded + list] = (sbyte)Math.Min(127, MathF.Round(own[list] * inverse));
         }
     }
 
@@ -133,38 +140,7 @@ internal static unsafe class SegmentEncoder
     {
         var blocks = new int[starts.Length];
         for (int list = 0; list < starts.Length - 1; list++)
-            blocks[list + 1] = blocks[list] + (starts[list + 1] - starts[list] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows;
+            blocks[list + 1] = blocks[list] + (starts[list + 1] - starts[list] + BlockRows - 1) / BlockRows;
         return blocks;
-    }
-
-    private static AlignedBytes Codes(float[] residuals, int[] starts, int[] blocks, IvfPqCodec codec)
-    {
-        const int BlockRows = IvfPqSegment.BlockRows;
-        int dim = codec.Dim, subspaces = codec.Quantizer.Subspaces, blockBytes = CodeScan.BlockBytes(subspaces);
-        var bytes = new AlignedBytes(blocks[^1] * blockBytes);
-        float[] columns = new float[BlockRows * dim];
-        var codes = new int[BlockRows * subspaces];
-        byte* target = bytes.Pointer;
-        fixed (float* source = residuals, column = columns)
-        fixed (int* code = codes)
-        {
-            for (int list = 0; list < starts.Length - 1; list++)
-            {
-                for (int r = starts[list]; r < starts[list + 1]; r += BlockRows, target += blockBytes)
-                {
-                    int some = Math.Min(BlockRows, starts[list + 1] - r);
-                    if (some < BlockRows)
-                        Array.Clear(columns);
-                    Transpose.Apply(source + (long)r * dim, some, dim, column, BlockRows);
-                    codec.Quantizer.Encode(column, BlockRows, code, null);
-                    for (int s = 0; s < subspaces; s++)
-                    {
-                        for (int i = 0; i < some; i++)
-                            target[CodeScan.CodeOffset(s, i)] |= (byte)(CodeScan.IsUpper(s) ? code[s * BlockRows + i] << 4 : code[s * BlockRows + i]);
-                    }
-                }
-            }
-        }
-        return bytes;
     }
 }

@@ -27,6 +27,7 @@ internal sealed unsafe class TokenSearch
     private PackedRows[] _rows = [];
     private IvfPqIndex _index = null!;
     private int _dim, _group, _stride, _openedCount, _openedRows, _chosenCount;
+    private float _rowThreshold;
 
     public void Begin(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int group, int stride)
     {
@@ -56,7 +57,7 @@ internal sealed unsafe class TokenSearch
         {
             float* mass = token.Mass + (long)g * _stride;
             Promises.Scale(new Span<float>(mass, _stride), 1 - budget.QuietDiscount);
-            float rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(mass, _stride)), inOpened = 0;
+            float rest = CodeWeights.Sum(mass, _stride), inOpened = 0;
             for (int i = 0; i < _openedCount; i++)
                 inOpened += mass[_opened.Pointer[i]];
             sum[g] += rest;
@@ -103,7 +104,7 @@ internal sealed unsafe class TokenSearch
             CodeScan.Logits(codes, cursor.Rows, subspaces, _tables.Pointer, _group, shift, scale, weights + _openedStart.Pointer[i], _openedRows);
         }
         for (int g = 0; g < _group && _openedRows > 0; g++)
-            moved[g] = Promises.Move(TensorPrimitives.Max<float>(new Span<float>(weights + (long)g * _openedRows, _openedRows)), _index.Codec.Sharp, ref token.Total[g]);
+            moved[g] = Promises.Move(CodeWeights.Largest(weights + (long)g * _openedRows, _openedRows), _index.Codec.Sharp, ref token.Total[g]);
         new Span<float>(sums, _group * _openedCount).Clear();
         for (int i = 0; i < _openedCount; i++)
         {
@@ -122,8 +123,7 @@ internal sealed unsafe class TokenSearch
             promised += mass[_opened.Pointer[i]];
             found += _sums.Pointer[i * _group + g];
         }
-        var all = new Span<float>(mass, _stride);
-        Promises.Scale(all, Promises.Correction(promised, TensorPrimitives.Sum<float>(all), found, moved));
+        Promises.Scale(new Span<float>(mass, _stride), Promises.Correction(promised, CodeWeights.Sum(mass, _stride), found, moved));
         for (int i = 0; i < _openedCount; i++)
             mass[_opened.Pointer[i]] = _sums.Pointer[i * _group + g];
     }
@@ -132,10 +132,10 @@ internal sealed unsafe class TokenSearch
     private void Choose(BlockBudget budget)
     {
         int most = Math.Min(budget.Rows, _openedRows);
-        int* chosen = _chosen.Grow(most), lists = _chosenList.Grow(most);
+        int* chosen = _chosen.Grow(_openedRows), lists = _chosenList.Grow(most);
         PackedRow* rows = _chosenRows.Grow(most);
-        float threshold = Threshold(_groupWeights.Pointer, null, _openedRows, budget.RowShare, most);
-        _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, threshold, chosen);
+        _rowThreshold = Threshold(_groupWeights.Pointer, null, _openedRows, budget.RowShare, most);
+        _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, _rowThreshold, chosen);
         var cursor = new SegmentCursor(_index);
         for (int i = 0, list = -1, end = 0, first = 0; i < _chosenCount; i++)
         {
@@ -147,8 +147,7 @@ internal sealed unsafe class TokenSearch
             }
             lists[i] = list;
             rows[i] = _rows[cursor.Index][first + chosen[i]];
-            rows[i].PrefetchKey(_dim);
-            rows[i].PrefetchValue(_dim);
+            rows[i].Prefetch(_dim);
         }
     }
 
@@ -191,19 +190,14 @@ internal sealed unsafe class TokenSearch
     private void Replace(in TokenQueries token, int g, Span<float> exact)
     {
         TensorPrimitives.Subtract(exact, token.Total[g], exact);
-        float moved = Recentre(exact, ref token.Total[g]), promised = 0, found;
+        float moved = Recentre(exact, ref token.Total[g]), found;
         fixed (float* logits = exact)
             found = VectorExp.Shares(logits, exact.Length, 0);
-        float* weights = _weights.Pointer + (long)g * _openedRows;
-        for (int i = 0; i < exact.Length; i++)
-        {
-            promised += weights[_chosen.Pointer[i]];
-            weights[_chosen.Pointer[i]] = 0;
-        }
-        var mass = new Span<float>(token.Mass + (long)g * _stride, _stride);
-        float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
+        float* weights = _weights.Pointer + (long)g * _openedRows, mass = token.Mass + (long)g * _stride;
+        float promised = CodeWeights.TakeOut(_groupWeights.Pointer, _rowThreshold, weights, _openedRows);
+        float factor = Promises.Correction(promised, CodeWeights.Sum(mass, _stride), found, moved);
         Promises.Scale(new Span<float>(weights, _openedRows), factor);
-        Promises.Scale(mass, factor);
+        Promises.Scale(new Span<float>(mass, _stride), factor);
     }
 
     /// <summary>Of what remains of a list's mass a part goes to the rows that were read, in proportion to their weights.</summary>
@@ -216,7 +210,7 @@ internal sealed unsafe class TokenSearch
             {
             }
             Span<float> read = exact[first..end];
-            float heard = Promises.Quieten(read, quietWeight), rest = TensorPrimitives.Sum(new ReadOnlySpan<float>(weights + start, _openedStart.Pointer[list + 1] - start));
+            float heard = Promises.Quieten(read, quietWeight), rest = CodeWeights.Sum(weights + start, _openedStart.Pointer[list + 1] - start);
             float lent = heard > 0 ? (end - first) / (end - first + Prior) * rest : 0;
             float factor = 1 + MathF.Min(lent * quietWeight / MathF.Max(heard, float.Epsilon), float.MaxValue / 2);
             TensorPrimitives.Multiply(read, factor, read);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
@@ -9,35 +10,66 @@ namespace Retrieval.Index;
 /// </param>
 /// <param name="Spread">Mean squared distance of a value from its list's mean.</param>
 /// <param name="Variance">Mean squared distance of a value from the mean of all.</param>
-internal sealed record ValueStatistics(float[] Covariance, float Spread, float Variance)
+internal sealed unsafe record ValueStatistics(float[] Covariance, float Spread, float Variance)
 {
     public static ValueStatistics Of(IReadOnlyList<ClusteredRows> segments, IKeyRows values)
     {
         int dim = values.Dim;
-        float[] covariance = new float[dim * dim], mean = new float[dim], total = new float[dim], key = new float[dim], value = new float[dim];
-        long rows = segments.Sum(segment => (long)segment.Count);
-        double spread = 0, square = 0;
+        float[] covariance = new float[dim * dim], total = new float[dim];
+        double square = 0, squareOfMeans = 0;
         foreach (ClusteredRows segment in segments)
         {
-            float[] all = ListValueEncoder.Read(values, segment.First, segment.Count);
-            (ushort[] order, int[] starts) = segment.Sort();
-            for (int list = 0; list < starts.Length - 1; list++)
+            var sums = new float[segment.Clusters * dim];
+            square += AddSegment(segment, values, covariance, sums);
+            int[] sizes = Sizes(segment);
+            for (int cluster = 0; cluster < sizes.Length; cluster++)
             {
-                Span<ushort> members = order.AsSpan(starts[list]..starts[list + 1]);
-                ListValueEncoder.Mean(all, members, mean);
-                TensorPrimitives.MultiplyAdd(mean, (float)members.Length / rows, total, total);
-                foreach (ushort row in members)
-                {
-                    TensorPrimitives.Subtract(segment.Row(row), segment.Centroid(segment.Assignment[row]), key);
-                    TensorPrimitives.Subtract(all.AsSpan(row * dim, dim), mean, value);
-                    spread += TensorPrimitives.SumOfSquares<float>(value);
-                    square += TensorPrimitives.SumOfSquares<float>(all.AsSpan(row * dim, dim));
-                    for (int i = 0; i < dim; i++)
-                        TensorPrimitives.MultiplyAdd(value, key[i] / rows, covariance.AsSpan(i * dim, dim), covariance.AsSpan(i * dim, dim));
-                }
+                ReadOnlySpan<float> sum = sums.AsSpan(cluster * dim, dim);
+                TensorPrimitives.Add(sum, total, total);
+                squareOfMeans += TensorPrimitives.SumOfSquares(sum) / Math.Max(1, sizes[cluster]);
             }
         }
-        double variance = square / Math.Max(1, rows) - TensorPrimitives.SumOfSquares<float>(total);
-        return new ValueStatistics(covariance, (float)(spread / Math.Max(1, rows)), (float)Math.Max(variance, 0));
+        long rows = Math.Max(1, segments.Sum(segment => (long)segment.Count));
+        TensorPrimitives.Divide(covariance, (float)rows, covariance);
+        double variance = square / rows - TensorPrimitives.SumOfSquares<float>(total) / ((double)rows * rows);
+        return new ValueStatistics(covariance, (float)Math.Max((square - squareOfMeans) / rows, 0), (float)Math.Max(variance, 0));
+    }
+
+    /// <summary>Adds the products of keys and values, and the values to their clusters' sums.</summary>
+    /// <returns>Sum of the values' squares.</returns>
+    private static double AddSegment(ClusteredRows segment, IKeyRows values, float[] products, float[] sums)
+    {
+        const int Tile = ClusteredRows.Tile;
+        int dim = values.Dim;
+        float[] residuals = new float[Tile * dim], columns = new float[Tile * dim], tile = new float[Tile * dim];
+        double square = 0;
+        fixed (float* residual = residuals, column = columns, value = tile, product = products)
+        {
+            for (int first = 0; first < segment.Count; first += Tile)
+            {
+                int some = Math.Min(Tile, segment.Count - first);
+                values.Read(segment.First + first, some, value);
+                for (int i = 0; i < some; i++)
+                {
+                    ReadOnlySpan<float> own = tile.AsSpan(i * dim, dim);
+                    square += TensorPrimitives.SumOfSquares(own);
+                    Span<float> sum = sums.AsSpan(segment.Assignment[first + i] * dim, dim);
+                    TensorPrimitives.Add(sum, own, sum);
+                    segment.Residual(first + i, residuals.AsSpan(i * dim, dim));
+                }
+                // Residuals of a list add up to 0: it makes no difference that the values still have their means.
+                Transpose.Apply(residual, some, dim, column, Tile);
+                PanelMultiply.Multiply(column, Tile, value, dim, product, dim, dim, some, dim, accumulate: true);
+            }
+        }
+        return square;
+    }
+
+    private static int[] Sizes(ClusteredRows segment)
+    {
+        var sizes = new int[segment.Clusters];
+        foreach (int cluster in segment.Assignment)
+            sizes[cluster]++;
+        return sizes;
     }
 }

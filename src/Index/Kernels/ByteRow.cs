@@ -61,7 +61,8 @@ public static unsafe class ByteRow
             for (; i <= count - 16; i += 16)
                 (ByteColumns.Widen(source + i) * scale).Store(destination + i);
         }
-        WidenReference(source + i, scale, destination + i, count - i);
+        if (i < count)
+            WidenReference(source + i, scale, destination + i, count - i);
     }
 
     private static float Scale(float largest)

@@ -96,4 +96,36 @@ public static unsafe class CodeWeights
             sum += weights[i];
         return sum;
     }
+
+    /// <summary>Reference. As <see cref="TakeOut"/>.</summary>
+    public static float TakeOutReference(float* scores, float threshold, float* weights, int rows)
+    {
+        float taken = 0;
+        for (int i = 0; i < rows; i++)
+        {
+            if (scores[i] >= threshold)
+                (taken, weights[i]) = (taken + weights[i], 0);
+        }
+        return taken;
+    }
+
+    /// <summary>The weights of rows whose score is at least a threshold become 0.</summary>
+    /// <returns>What they added up to.</returns>
+    public static float TakeOut(float* scores, float threshold, float* weights, int rows)
+    {
+        float sum = 0;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector512<float> limit = Vector512.Create(threshold), total = default;
+            for (; i <= rows - 16; i += 16)
+            {
+                Vector512<float> weight = Vector512.Load(weights + i), chosen = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit);
+                total += weight & chosen;
+                Vector512.AndNot(weight, chosen).Store(weights + i);
+            }
+            sum = Vector512.Sum(total);
+        }
+        return sum + TakeOutReference(scores + i, threshold, weights + i, rows - i);
+    }
 }

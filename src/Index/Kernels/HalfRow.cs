@@ -40,6 +40,9 @@ public static unsafe class HalfRow
         WidenReference(source + i, destination + i, count - i);
     }
 
+    /// <summary>One half as a float, many times faster than the framework's conversion.</summary>
+    internal static float Widen(ushort half) => BitConverter.Int32BitsToSingle(((short)half << 13) & Keep) * Rebias;
+
     /// <summary>Sixteen halves as floats: sign-extend, move exponent and mantissa into place, correct the bias.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector512<float> Widen(Vector256<short> halves)

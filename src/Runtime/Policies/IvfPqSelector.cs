@@ -95,9 +95,9 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     {
         Settle();
         int first = _layer.Sinks + _indexed, segmentRows = _indexes[0]?.Options.SegmentRows ?? _policy.IndexOf(length).SegmentRows;
-        int count = (end - first) / segmentRows * segmentRows;
-        if (count > 0)
-            Extend(queries, first, count, length);
+        // All of them: chunks and segments then end together, and no rows between the two are attended to exactly by every token.
+        if (end - first >= segmentRows)
+            Extend(queries, first, end - first, length);
         if (_indexed == 0)
             return null;
         float quiet = QuietDiscount;
@@ -229,7 +229,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     {
         var built = new IvfPqSegment[_kvHeads][];
         _layer.Workers.For(_kvHeads, 1, (_, head, _) => built[head] = Build(head, queries, first, count, length));
-        Adopt(built);
+        Adopt(built, _layer.Workers);
         _indexed += count;
     }
 
@@ -243,10 +243,11 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     }
 
     /// <summary>Takes new segments into the indexes and packs their rows.</summary>
-    private void Adopt(IvfPqSegment[][] built)
+    /// <param name="workers">Take the KV heads between them; null: the calling thread takes all.</param>
+    private void Adopt(IvfPqSegment[][] built, WorkerPool? workers = null)
     {
         for (int s = 0; s < built[0].Length; s++)
-            _layer.Store.Pack(_layer.Layer, built[0][s].First, built[0][s].Count, [.. built.Select(head => head[s].Order)]);
+            _layer.Store.Pack(_layer.Layer, built[0][s].First, built[0][s].Count, [.. built.Select(head => head[s].Order)], workers);
         for (int head = 0; head < _kvHeads; head++)
             _indexes[head]!.Add(built[head]);
         Repack();

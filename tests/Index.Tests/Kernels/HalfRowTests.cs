@@ -20,6 +20,7 @@ public sealed unsafe class HalfRowTests
             uint expected = BitConverter.SingleToUInt32Bits((float)BitConverter.UInt16BitsToHalf(AllFinite[i]));
             Assert.Equal(expected, BitConverter.SingleToUInt32Bits(wide[i]));
             Assert.Equal(expected, BitConverter.SingleToUInt32Bits(reference[i]));
+            Assert.Equal(expected, BitConverter.SingleToUInt32Bits(HalfRow.Widen(AllFinite[i])));
         }
         Assert.Equal(AllFinite, Narrow(wide));
         Assert.Equal(AllFinite, Narrow(wide, HalfRow.NarrowReference));
