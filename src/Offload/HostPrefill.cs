@@ -16,8 +16,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     private const int TileKeys = 64;
     private const int BlockRows = 768;
 
-    // As many as a product keeps in registers.
-    private const int RowsTogether = 6;
+    private const int RowsTogether = WholeNumberTile.Together;
 
     // Queries that meet an index together: enough to share the widening of its lists, few enough for the scores of all lists to stay in cache.
     private const int FarBlockRows = 96;
@@ -35,13 +34,13 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     /// <param name="output">[tokens, heads, headDim]</param>
     public void Attend(KvStore store, int layer, int position, int tokens, int heads, int? window, IndexedRows? far, float* queries, float* output)
     {
-        int kvHeads = store.Layout.KvHeads, group = heads / kvHeads, blockTokens = Math.Max(1, BlockRows / group);
-        int blocks = (tokens + blockTokens - 1) / blockTokens;
-        workers.For(blocks * kvHeads, 1, (worker, unit, _) =>
+        int kvHeads = store.Layout.KvHeads, group = heads / kvHeads;
+        int[] starts = Cut(tokens, Math.Max(1, BlockRows / group));
+        workers.For((starts.Length - 1) * kvHeads, 1, (worker, unit, _) =>
         {
-            // Later blocks see more keys: taken first, so that the workers finish together.
-            int block = blocks - 1 - unit / kvHeads, kvHead = unit % kvHeads, first = block * blockTokens;
-            var shape = new Block(store, layer, kvHead, position + first, Math.Min(blockTokens, tokens - first), group, heads, window, _rounded);
+            // Later blocks see more keys and are larger: taken first, so that the workers finish together.
+            int block = starts.Length - 2 - unit / kvHeads, kvHead = unit % kvHeads, first = starts[block];
+            var shape = new Block(store, layer, kvHead, position + first, starts[block + 1] - first, group, heads, window, _rounded);
             long offset = ((long)first * heads + kvHead * group) * store.Layout.HeadDim;
             int segments = far?.Segments(shape.Position) ?? 0;
             AttendBlock(shape, segments == 0 ? null : new FarBlock(far!, kvHead, segments, _far[worker]), queries + offset, output + offset, Scratch(worker, shape));
@@ -56,6 +55,16 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
             _scratch[i] = null;
             _scratchFloats[i] = 0;
         }
+    }
+
+    /// <summary>Bounds of blocks: whole ones at the end, quarters before them, for whoever is left without a whole one.</summary>
+    private static int[] Cut(int tokens, int most)
+    {
+        int lead = tokens <= most ? tokens : tokens - (tokens - 1) / most * most, quarter = Math.Max(1, most / 4);
+        var starts = new List<int>();
+        for (int start = 0; start < tokens; start += start < lead ? Math.Min(quarter, lead - start) : most)
+            starts.Add(start);
+        return [.. starts, tokens];
     }
 
     private static void AttendBlock(in Block block, FarBlock? far, float* queries, float* output, float* scratch)
@@ -112,12 +121,15 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
                     float* rowLogits = state.Logits + r * TileKeys;
                     if (masked)
                         Mask(block, row + r, key, count, rowLogits);
-                    float rescale = OnlineSoftmax.Step(rowLogits, TileKeys, ref state.Reference[row + r], state.LaneSums + (row + r) * OnlineSoftmax.Lanes);
+                    float* laneSums = state.LaneSums + (row + r) * OnlineSoftmax.Lanes;
+                    float rescale = block.Rounded
+                        ? tile.Step(r, rowLogits, ref state.Reference[row + r], laneSums)
+                        : OnlineSoftmax.Step(rowLogits, TileKeys, ref state.Reference[row + r], laneSums);
                     if (rescale != 1)
                         Scale(new Span<float>(state.Accumulated + (row + r) * padded, padded), rescale);
                 }
                 if (block.Rounded)
-                    tile.AddValues(state.Logits, some, count, state.Accumulated + row * padded);
+                    tile.AddValues(some, count, state.Accumulated + row * padded);
                 else
                     PanelMultiply.Multiply(state.Logits, TileKeys, state.Values, padded, state.Accumulated + row * padded, padded, some, count, padded, true);
             }

@@ -8,8 +8,8 @@ namespace Retrieval.Offload;
 /// </summary>
 internal readonly unsafe ref struct WholeNumberTile
 {
-    /// <summary>Rows whose weights are narrowed together, as many as a product takes at once.</summary>
-    private const int Together = 6;
+    /// <summary>Rows whose weights are there at a time, as many as a product takes at once.</summary>
+    public const int Together = 6;
 
     private readonly int _tileKeys, _dim, _paddedDim, _queryStride;
     private readonly short* _queries, _weights;
@@ -52,13 +52,16 @@ internal readonly unsafe ref struct WholeNumberTile
         => WholeNumberMultiply.Multiply(
             _queries + row * _queryStride, _queryStride, _queryUnits + row, _keys, _keyUnits, logits, _tileKeys, some, WholeNumberMultiply.Pairs(_dim), _tileKeys, false);
 
-    /// <summary>Adds the weighted values of the tile.</summary>
-    /// <param name="weights">[some, tileKeys], some at most 6; 0 from <paramref name="count"/> on.</param>
+    /// <summary>Logits of the row at one of <see cref="Together"/> places become weights: <see cref="OnlineSoftmax.Step"/>.</summary>
+    /// <param name="logits">[tileKeys]</param>
+    public float Step(int place, float* logits, ref float reference, float* laneSums)
+        => OnlineSoftmax.StepNarrow(logits, _tileKeys, ref reference, laneSums, _weights + place * _tileKeys, _weightUnits + place);
+
+    /// <summary>Adds the values of the tile, weighted by rows that have been through <see cref="Step"/>.</summary>
+    /// <param name="some">Rows, at most <see cref="Together"/>.</param>
+    /// <param name="count">Keys of the tile; the weights of others are 0.</param>
     /// <param name="output">[some, paddedDim]</param>
-    public void AddValues(float* weights, int some, int count, float* output)
-    {
-        WholeNumberMultiply.NarrowRows(weights, some, _tileKeys, _weights, _weightUnits);
-        WholeNumberMultiply.Multiply(
+    public void AddValues(int some, int count, float* output)
+        => WholeNumberMultiply.Multiply(
             _weights, _tileKeys, _weightUnits, _values, _valueUnits, output, _paddedDim, some, WholeNumberMultiply.Pairs(count), _paddedDim, true);
-    }
 }

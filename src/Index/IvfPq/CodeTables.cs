@@ -45,8 +45,8 @@ internal static unsafe class CodeTables
 
     private static float Least(Vector512<float> values)
     {
-        Vector256<float> half = Vector256.Min(values.GetLower(), values.GetUpper());
-        Vector128<float> quarter = Vector128.Min(half.GetLower(), half.GetUpper());
+        Vector256<float> half = Vector256.MinNative(values.GetLower(), values.GetUpper());
+        Vector128<float> quarter = Vector128.MinNative(half.GetLower(), half.GetUpper());
         return MathF.Min(MathF.Min(quarter[0], quarter[1]), MathF.Min(quarter[2], quarter[3]));
     }
 

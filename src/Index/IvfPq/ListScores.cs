@@ -103,8 +103,8 @@ internal static unsafe class ListScores
             logit.Store(logits + i);
             Vector512<float> mass = logit + gain + logCount;
             mass.Store(variances + i);
-            largest = Vector512.Max(largest, mass);
-            least = Vector512.Min(least, Vector512.ConditionalSelect(Vector512.Equals(mass, -infinity), infinity, mass));
+            largest = Vector512.MaxNative(largest, mass);
+            least = Vector512.MinNative(least, Vector512.ConditionalSelect(Vector512.Equals(mass, -infinity), infinity, mass));
         }
         least.Store(extremes);
         largest.Store(extremes + Lanes);

@@ -20,7 +20,7 @@ internal sealed unsafe class TokenSearch
     // As in ListEstimate, where they are explained.
     private const float Prior = 6, OpenedTilt = 0.25f;
 
-    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
+    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _codeWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
     private readonly PinnedMemory<int> _opened = new(), _openedStart = new(), _chosen = new(), _chosenList = new();
     private readonly PinnedMemory<PackedRow> _chosenRows = new();
     private readonly PinnedMemory<byte> _tables = new();
@@ -68,7 +68,7 @@ internal sealed unsafe class TokenSearch
     /// <summary>Chooses the lists of largest score and lays out their rows in the scratch memory.</summary>
     private void Open(float* scores, float* sizes, BlockBudget budget)
     {
-        _openedCount = ScoreThreshold.Collect(scores, _stride, Threshold(scores, sizes, _stride, budget.ListShare, budget.Opened), _opened.Pointer);
+        _openedCount = ScoreThreshold.Collect(scores, _stride, ListThreshold(scores, sizes, budget), _opened.Pointer);
         int start = 0, blockBytes = CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces);
         var cursor = new SegmentCursor(_index);
         for (int i = 0; i < _openedCount; i++)
@@ -81,9 +81,12 @@ internal sealed unsafe class TokenSearch
         _openedStart.Pointer[_openedCount] = _openedRows = start;
     }
 
-    /// <summary>The least score worth reading, or a larger one if that would be more than a budget.</summary>
-    private static float Threshold(float* scores, float* sizes, int count, float least, int most)
-        => ScoreThreshold.SumFrom(scores, sizes, count, least = MathF.Max(least, float.Epsilon)) <= most ? least : MathF.Max(least, ScoreThreshold.ForBudget(scores, sizes, count, most));
+    /// <summary>The least score worth reading, or a larger one if that would be more rows than a budget.</summary>
+    private float ListThreshold(float* scores, float* sizes, BlockBudget budget)
+    {
+        float least = MathF.Max(budget.ListShare, float.Epsilon);
+        return ScoreThreshold.SumFrom(scores, sizes, _stride, least) <= budget.Opened ? least : MathF.Max(least, ScoreThreshold.ForBudget(scores, sizes, _stride, budget.Opened));
+    }
 
     /// <summary>Weights of the opened rows from their codes; their sums replace the lists' masses.</summary>
     private void ScanCodes(in TokenQueries token)
@@ -134,19 +137,20 @@ internal sealed unsafe class TokenSearch
         int most = Math.Min(budget.Rows, _openedRows);
         int* chosen = _chosen.Grow(_openedRows), lists = _chosenList.Grow(most);
         PackedRow* rows = _chosenRows.Grow(most);
-        _rowThreshold = Threshold(_groupWeights.Pointer, null, _openedRows, budget.RowShare, most);
+        _rowThreshold = ScoreThreshold.ForBudget(_groupWeights.Pointer, _openedRows, most, budget.RowShare, _codeWeights.Grow((long)_group * _openedRows));
         _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, _rowThreshold, chosen);
         var cursor = new SegmentCursor(_index);
+        PackedRows packed = default;
         for (int i = 0, list = -1, end = 0, first = 0; i < _chosenCount; i++)
         {
             while (chosen[i] >= end)
             {
                 end = _openedStart.Pointer[++list + 1];
                 cursor.MoveTo(_opened.Pointer[list]);
-                first = cursor.FirstPlace - _openedStart.Pointer[list];
+                (packed, first) = (_rows[cursor.Index], cursor.FirstPlace - _openedStart.Pointer[list]);
             }
             lists[i] = list;
-            rows[i] = _rows[cursor.Index][first + chosen[i]];
+            rows[i] = packed[first + chosen[i]];
             rows[i].Prefetch(_dim);
         }
     }
@@ -165,7 +169,7 @@ internal sealed unsafe class TokenSearch
         for (int g = 0; g < _group && _chosenCount > 0; g++)
             Replace(token, g, new Span<float>(exact + (long)g * padded, _chosenCount));
         for (int g = 0; g < _group; g++)
-            Lend(token.Mass + (long)g * _stride, _weights.Pointer + (long)g * _openedRows, new Span<float>(exact + (long)g * padded, _chosenCount), quietWeight, ref sum[g]);
+            sum[g] += Lend(token.Mass + (long)g * _stride, CodeWeightsOf(g), exact + (long)g * padded, quietWeight);
         for (int first = 0; first < _chosenCount; first += PackedRows.TileRows)
         {
             int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
@@ -186,39 +190,54 @@ internal sealed unsafe class TokenSearch
         }
     }
 
-    /// <summary>Logits of one query for the chosen rows become their weights; those of their codes are taken out.</summary>
+    /// <summary>Logits of one query for the chosen rows become their weights, and what their codes promised is known.</summary>
     private void Replace(in TokenQueries token, int g, Span<float> exact)
     {
         TensorPrimitives.Subtract(exact, token.Total[g], exact);
         float moved = Recentre(exact, ref token.Total[g]), found;
         fixed (float* logits = exact)
             found = VectorExp.Shares(logits, exact.Length, 0);
-        float* weights = _weights.Pointer + (long)g * _openedRows, mass = token.Mass + (long)g * _stride;
-        float promised = CodeWeights.TakeOut(_groupWeights.Pointer, _rowThreshold, weights, _openedRows);
-        float factor = Promises.Correction(promised, CodeWeights.Sum(mass, _stride), found, moved);
-        Promises.Scale(new Span<float>(weights, _openedRows), factor);
+        float* mass = token.Mass + (long)g * _stride, own = CodeWeightsOf(g);
+        CodeWeights.Gather(_groupWeights.Pointer, _rowThreshold, _weights.Pointer + (long)g * _openedRows, _openedRows, own);
+        float factor = Promises.Correction(CodeWeights.Sum(own, _chosenCount), CodeWeights.Sum(mass, _stride), found, moved);
+        Promises.Scale(new Span<float>(own, _chosenCount), factor);
         Promises.Scale(new Span<float>(mass, _stride), factor);
     }
 
     /// <summary>Of what remains of a list's mass a part goes to the rows that were read, in proportion to their weights.</summary>
-    private void Lend(float* mass, float* weights, Span<float> exact, float quietWeight, ref float sum)
+    /// <param name="promised">[chosen rows]: weights that their codes gave them, a part of their lists' masses.</param>
+    /// <param name="exact">[chosen rows]: weights, quiet ones not yet reduced.</param>
+    /// <returns>The sum of what the rows weigh now.</returns>
+    private float Lend(float* mass, float* promised, float* exact, float quietWeight)
     {
-        for (int first = 0, end; first < exact.Length; first = end)
+        float sum = 0;
+        for (int first = 0, end; first < _chosenCount; first = end)
         {
-            int list = _chosenList.Pointer[first], start = _openedStart.Pointer[list];
-            for (end = first; end < exact.Length && _chosenList.Pointer[end] == list; end++)
+            // A few rows of a list: loops over so little are faster than calls.
+            int list = _chosenList.Pointer[first], number = _opened.Pointer[list];
+            float heard = 0, taken = 0;
+            for (end = first; end < _chosenCount && _chosenList.Pointer[end] == list; end++)
             {
+                heard += exact[end] *= exact[end] < Promises.Loud ? quietWeight : 1;
+                taken += promised[end];
             }
-            Span<float> read = exact[first..end];
-            float heard = Promises.Quieten(read, quietWeight), rest = CodeWeights.Sum(weights + start, _openedStart.Pointer[list + 1] - start);
+            float rest = MathF.Max(mass[number] - taken, 0);
             float lent = heard > 0 ? (end - first) / (end - first + Prior) * rest : 0;
             float factor = 1 + MathF.Min(lent * quietWeight / MathF.Max(heard, float.Epsilon), float.MaxValue / 2);
-            TensorPrimitives.Multiply(read, factor, read);
-            mass[_opened.Pointer[list]] = rest - lent;
+            for (int i = first; i < end; i++)
+                exact[i] *= factor;
+            mass[number] = rest - lent;
             sum += heard + lent * quietWeight;
         }
+        return sum;
     }
 
+    /// <summary>[chosen rows]: weights of one query from codes. Each query's have room for all opened rows.</summary>
+    private float* CodeWeightsOf(int g) => _codeWeights.Pointer + (long)g * _openedRows;
+
     private float Recentre(Span<float> logits, ref float total)
-        => Promises.Recentre(logits, TensorPrimitives.Max<float>(logits), _index.Codec.Sharp, ref total);
+    {
+        fixed (float* pointer = logits)
+            return Promises.Recentre(logits, CodeWeights.Largest(pointer, logits.Length), _index.Codec.Sharp, ref total);
+    }
 }

@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -65,14 +67,14 @@ public static unsafe class CodeWeights
             Vector512<float> all = Vector512.Create(largest), second = all;
             for (; i <= count - 32; i += 32)
             {
-                all = Vector512.Max(all, Vector512.Load(logits + i));
-                second = Vector512.Max(second, Vector512.Load(logits + i + 16));
+                all = Vector512.MaxNative(all, Vector512.Load(logits + i));
+                second = Vector512.MaxNative(second, Vector512.Load(logits + i + 16));
             }
             for (; i <= count - 16; i += 16)
-                all = Vector512.Max(all, Vector512.Load(logits + i));
-            all = Vector512.Max(all, second);
-            Vector256<float> half = Vector256.Max(all.GetLower(), all.GetUpper());
-            Vector128<float> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+                all = Vector512.MaxNative(all, Vector512.Load(logits + i));
+            all = Vector512.MaxNative(all, second);
+            Vector256<float> half = Vector256.MaxNative(all.GetLower(), all.GetUpper());
+            Vector128<float> quarter = Vector128.MaxNative(half.GetLower(), half.GetUpper());
             largest = MathF.Max(MathF.Max(quarter[0], quarter[1]), MathF.Max(quarter[2], quarter[3]));
         }
         for (; i < count; i++)
@@ -97,35 +99,34 @@ public static unsafe class CodeWeights
         return sum;
     }
 
-    /// <summary>Reference. As <see cref="TakeOut"/>.</summary>
-    public static float TakeOutReference(float* scores, float threshold, float* weights, int rows)
+    /// <summary>Reference. As <see cref="Gather"/>.</summary>
+    public static int GatherReference(float* scores, float threshold, float* weights, int rows, float* target)
     {
-        float taken = 0;
+        int found = 0;
         for (int i = 0; i < rows; i++)
         {
             if (scores[i] >= threshold)
-                (taken, weights[i]) = (taken + weights[i], 0);
+                target[found++] = weights[i];
         }
-        return taken;
+        return found;
     }
 
-    /// <summary>The weights of rows whose score is at least a threshold become 0.</summary>
-    /// <returns>What they added up to.</returns>
-    public static float TakeOut(float* scores, float threshold, float* weights, int rows)
+    /// <summary>The weights of the rows whose score is at least a threshold, one after another.</summary>
+    /// <param name="target">Room for <paramref name="rows"/>; undefined behind what was found.</param>
+    /// <returns>How many.</returns>
+    public static int Gather(float* scores, float threshold, float* weights, int rows, float* target)
     {
-        float sum = 0;
-        int i = 0;
-        if (Vector256.IsHardwareAccelerated)
+        int found = 0, i = 0;
+        if (Avx512F.IsSupported)
         {
-            Vector512<float> limit = Vector512.Create(threshold), total = default;
+            Vector512<float> limit = Vector512.Create(threshold);
             for (; i <= rows - 16; i += 16)
             {
-                Vector512<float> weight = Vector512.Load(weights + i), chosen = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit);
-                total += weight & chosen;
-                Vector512.AndNot(weight, chosen).Store(weights + i);
+                Vector512<float> mask = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit);
+                Avx512F.Compress(Vector512<float>.Zero, mask, Vector512.Load(weights + i)).Store(target + found);
+                found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
             }
-            sum = Vector512.Sum(total);
         }
-        return sum + TakeOutReference(scores + i, threshold, weights + i, rows - i);
+        return found + GatherReference(scores + i, threshold, weights + i, rows - i, target + found);
     }
 }

@@ -51,8 +51,8 @@ public static unsafe class MinMax
             for (int r = 1; r < count; r++)
             {
                 Vector512<float> row = Vector512.Load(rows + r * dim + i);
-                largest = Vector512.Max(largest, row);
-                smallest = Vector512.Min(smallest, row);
+                largest = Vector512.MaxNative(largest, row);
+                smallest = Vector512.MinNative(smallest, row);
             }
             largest.Store(exact + i);
             smallest.Store(exact + dim + i);

@@ -55,7 +55,7 @@ public static unsafe class NearestCentroid
                         distance = Vector512.FusedMultiplyAdd(difference, difference, distance);
                     }
                     Vector512<int> closer = Vector512.LessThan(distance, best).AsInt32();
-                    best = Vector512.Min(best, distance);
+                    best = Vector512.MinNative(distance, best);
                     index = Vector512.ConditionalSelect(closer, Vector512.Create(c), index);
                 }
                 index.Store(nearest + p);
@@ -101,7 +101,7 @@ public static unsafe class NearestCentroid
                 {
                     Vector512<float> score = Vector512.Load(products + c * stride + p) - Vector512.Create(halfSquares[c]);
                     Vector512<int> better = Vector512.GreaterThan(score, best).AsInt32();
-                    best = Vector512.Max(best, score);
+                    best = Vector512.MaxNative(score, best);
                     index = Vector512.ConditionalSelect(better, Vector512.Create(c), index);
                 }
                 index.Store(nearest + p);

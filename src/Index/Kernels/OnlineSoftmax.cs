@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -47,7 +48,7 @@ public static unsafe class OnlineSoftmax
 
         Vector512<float> max = Vector512.Load(logits);
         for (int i = 16; i < count; i += 16)
-            max = Vector512.Max(max, Vector512.Load(logits + i));
+            max = Vector512.MaxNative(max, Vector512.Load(logits + i));
         float rescale = 1;
         if (Vector512.GreaterThanAny(max, Vector512.Create(reference + Slack)))
             rescale = MoveReference(max, ref reference, laneSums);
@@ -63,6 +64,30 @@ public static unsafe class OnlineSoftmax
         }
         sum.Store(laneSums);
         return rescale;
+    }
+
+    /// <summary>Reference. As <see cref="StepNarrow"/>.</summary>
+    public static float StepNarrowReference(float* logits, int count, ref float reference, float* laneSums, short* weights, float* unit)
+    {
+        float rescale = StepReference(logits, count, ref reference, laneSums);
+        WholeNumberMultiply.NarrowRowsReference(logits, 1, count, weights, unit);
+        return rescale;
+    }
+
+    /// <summary><see cref="Step"/> and <see cref="WholeNumberMultiply.NarrowRows"/> at once: of a tile of 64 the weights need not go through memory.</summary>
+    /// <param name="logits">[count]; undefined afterwards.</param>
+    /// <param name="weights">[2 · <see cref="WholeNumberMultiply.Pairs"/>]: the weights in whole numbers.</param>
+    /// <param name="unit">Receives what a whole number is worth.</param>
+    public static float StepNarrow(float* logits, int count, ref float reference, float* laneSums, short* weights, float* unit)
+    {
+        if (count != 4 * Lanes || !Avx512BW.IsSupported || Moves(logits, reference))
+            return StepThenNarrow(logits, count, ref reference, laneSums, weights, unit);
+        Vector512<float> shift = Vector512.Create(reference);
+        Vector512<float> a = VectorExp.Approximate(Vector512.Load(logits) - shift), b = VectorExp.Approximate(Vector512.Load(logits + Lanes) - shift);
+        Vector512<float> c = VectorExp.Approximate(Vector512.Load(logits + 2 * Lanes) - shift), d = VectorExp.Approximate(Vector512.Load(logits + 3 * Lanes) - shift);
+        (Vector512.Load(laneSums) + (a + b + (c + d))).Store(laneSums);
+        WholeNumberMultiply.NarrowRow(a, b, c, d, weights, unit);
+        return 1;
     }
 
     /// <summary>Sum of all weights so far.</summary>
@@ -84,6 +109,23 @@ public static unsafe class OnlineSoftmax
         reference = largest;
         for (int lane = 0; lane < Lanes; lane++)
             laneSums[lane] *= rescale;
+        return rescale;
+    }
+
+    /// <summary>Would a piece of 64 move the reference, or is there none yet?</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Moves(float* logits, float reference)
+    {
+        Vector512<float> first = Vector512.MaxNative(Vector512.Load(logits), Vector512.Load(logits + Lanes));
+        Vector512<float> second = Vector512.MaxNative(Vector512.Load(logits + 2 * Lanes), Vector512.Load(logits + 3 * Lanes));
+        return float.IsNegativeInfinity(reference) || Vector512.GreaterThanAny(Vector512.MaxNative(first, second), Vector512.Create(reference + Slack));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static float StepThenNarrow(float* logits, int count, ref float reference, float* laneSums, short* weights, float* unit)
+    {
+        float rescale = Step(logits, count, ref reference, laneSums);
+        WholeNumberMultiply.NarrowRows(logits, 1, count, weights, unit);
         return rescale;
     }
 

@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -55,6 +54,18 @@ public static unsafe class ScoreThreshold
             (low, high) = sum <= budget ? (low, middle) : (middle, high);
             return sum <= budget ? sum : 0;
         }
+    }
+
+    /// <summary>The least score worth reading, or a larger one where more rows than a budget have that: see <see cref="ForBudget(float*, float*, int, float)"/>.</summary>
+    /// <param name="scratch">Room for <paramref name="count"/>.</param>
+    public static float ForBudget(float* scores, int count, int budget, float least, float* scratch)
+    {
+        least = MathF.Max(least, float.Epsilon);
+        if (SumFrom(scores, null, count, least) <= budget)
+            return least;
+        // Few of many: the search for the threshold goes many times over those alone.
+        int some = CodeWeights.Gather(scores, least, scores, count, scratch);
+        return MathF.Max(least, ForBudget(scratch, null, some, budget));
     }
 
     /// <summary>About the bits of the threshold, from one vector in eight.</summary>
@@ -208,8 +219,7 @@ public static unsafe class ScoreThreshold
     /// <summary>Bits of the least threshold that is looked at, and of the least that no score reaches.</summary>
     private static (int Low, int High) Range(float* scores, int count)
     {
-        float largest = count == 0 ? 0 : TensorPrimitives.Max(new ReadOnlySpan<float>(scores, count));
-        int high = BitConverter.SingleToInt32Bits(MathF.Max(largest, 0)) + 1;
+        int high = BitConverter.SingleToInt32Bits(MathF.Max(CodeWeights.Largest(scores, count), 0)) + 1;
         return (Math.Max(1, high - (Octaves << 23)), Math.Max(2, high));
     }
 }

@@ -31,7 +31,7 @@ public static unsafe class VectorExp
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(6.931218e-1f));
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.999993e-1f));
         Vector512<float> result = (p.AsInt32() - (Vector512.ConvertToInt32Native(n) << 23)).AsSingle();
-        return result & Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest));
+        return Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest)), result, Vector512<float>.Zero);
     }
 
     /// <summary>Reference. As <see cref="Shares"/>.</summary>

@@ -61,8 +61,21 @@ public static unsafe class WholeNumberMultiply
             (Vector512<float> unit, Vector512<float> inverse) = Unit(Everywhere(squares));
             units[row] = unit.ToScalar();
             for (int i = 0; i < inner; i += Lanes)
-                Avx512F.ConvertToVector256Int16WithSaturation(Avx512F.ConvertToVector512Int32(Vector512.Load(a + i) * inverse)).Store(target + i);
+                Narrow(Vector512.Load(a + i) * inverse).Store(target + i);
         }
+    }
+
+    /// <summary><see cref="NarrowRows"/> for one row of 64 that lies in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void NarrowRow(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, short* target, float* unit)
+    {
+        Vector512<float> squares = Vector512.FusedMultiplyAdd(a, a, b * b) + Vector512.FusedMultiplyAdd(c, c, d * d);
+        (Vector512<float> units, Vector512<float> inverse) = Unit(Everywhere(squares));
+        *unit = units.ToScalar();
+        Narrow(a * inverse).Store(target);
+        Narrow(b * inverse).Store(target + Lanes);
+        Narrow(c * inverse).Store(target + 2 * Lanes);
+        Narrow(d * inverse).Store(target + 3 * Lanes);
     }
 
     /// <summary>Reference. As <see cref="NarrowPanel"/>.</summary>
@@ -201,6 +214,8 @@ public static unsafe class WholeNumberMultiply
 
     // What is just below 2^15 would be rounded to it, and is no 16-bit number.
     private static int Round(float x) => (int)MathF.Min(MathF.Round(x), short.MaxValue);
+
+    private static Vector256<short> Narrow(Vector512<float> x) => Avx512F.ConvertToVector256Int16WithSaturation(Avx512F.ConvertToVector512Int32(x));
 
     private static Vector512<int> Round(Vector512<float> x) => Avx512F.ConvertToVector512Int32(Vector512.Min(x, Vector512.Create((float)short.MaxValue)));
 

@@ -54,6 +54,41 @@ public sealed unsafe class OnlineSoftmaxTests
         }
     }
 
+    private delegate float Narrowing(float* logits, int count, ref float reference, float* laneSums, short* weights, float* unit);
+
+    /// <summary>Weights in whole numbers are those of a step, to half a unit; all else is the same. Pieces with and without a masked start, a masked middle and a maximum that moves.</summary>
+    [Theory]
+    [MemberData(nameof(Shapes.LengthTheory), MemberType = typeof(Shapes))]
+    public void WholeNumbersAreTheWeightsOfAStep(int count)
+    {
+        int padded = 2 * WholeNumberMultiply.Pairs(count);
+        float[] logits = RandomData.Normal(6 * count, 1, 9);
+        for (int i = 0; i < logits.Length; i++)
+            logits[i] = i < count || i / count == 3 || i % 11 == 4 ? float.NegativeInfinity : logits[i] + (i / count == 4 ? 20 : 0);
+        foreach (Narrowing narrow in (Narrowing[])[OnlineSoftmax.StepNarrow, OnlineSoftmax.StepNarrowReference])
+        {
+            using GuardedMemory<float> sums = new(OnlineSoftmax.Lanes), expectedSums = new(OnlineSoftmax.Lanes), unit = new(1);
+            sums.Span.Clear();
+            expectedSums.Span.Clear();
+            float reference = float.NegativeInfinity, expectedReference = reference;
+            for (int piece = 0; piece < 6; piece++)
+            {
+                using GuardedMemory<float> memory = new(logits.AsSpan(piece * count, count)), expected = new(logits.AsSpan(piece * count, count));
+                using var weights = new GuardedMemory<short>(padded);
+                float rescale = narrow(memory.Pointer, count, ref reference, sums.Pointer, weights.Pointer, unit.Pointer);
+                float expectedRescale = OnlineSoftmax.StepReference(expected.Pointer, count, ref expectedReference, expectedSums.Pointer);
+                Assert.Equal(expectedReference, reference);
+                // Before the first logit there is nothing to rescale.
+                if (expectedSums.Span.ToArray().Any(sum => sum != 0))
+                    Assert.Equal(expectedRescale, rescale);
+                for (int i = 0; i < count; i++)
+                    Assert.Equal(expected.Span[i], weights.Span[i] * unit.Span[0], 0.51 * unit.Span[0] + 5e-6 * expected.Span[i]);
+                Assert.Equal(0, padded == count ? 0 : weights.Span[count]);
+            }
+            Assert.Equal(OnlineSoftmax.Sum(expectedSums.Pointer), OnlineSoftmax.Sum(sums.Pointer), 1e-5 * OnlineSoftmax.Sum(expectedSums.Pointer));
+        }
+    }
+
     [Theory]
     [InlineData(5)]
     [InlineData(16)]
