@@ -58,11 +58,14 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     }
 
     /// <summary>Bounds of blocks: whole ones at the end, quarters before them, for whoever is left without a whole one.</summary>
+    /// <param name="most">Tokens of a block.</param>
     private static int[] Cut(int tokens, int most)
     {
-        int lead = tokens <= most ? tokens : tokens - (tokens - 1) / most * most, quarter = Math.Max(1, most / 4);
+        // In whole tiles: what a token sees is then tiled alike wherever its block begins, and so are its sums.
+        int unit = most < TileKeys ? 1 : TileKeys, whole = most / unit * unit, quarter = Math.Max(unit, whole / 4 / unit * unit);
+        int lead = (tokens - (tokens - 1) / whole * whole + unit - 1) / unit * unit;
         var starts = new List<int>();
-        for (int start = 0; start < tokens; start += start < lead ? Math.Min(quarter, lead - start) : most)
+        for (int start = 0; start < tokens; start += start < lead ? Math.Min(quarter, lead - start) : whole)
             starts.Add(start);
         return [.. starts, tokens];
     }
@@ -79,7 +82,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         new Span<float>(accumulated, rows * padded).Clear();
 
         var state = new Accumulation(scratch, query, far?.Rows.Placement is null ? query : farQuery, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
-        int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) : 0, lastKey = block.Position + block.Tokens;
+        int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) / TileKeys * TileKeys : 0, lastKey = block.Position + block.Tokens;
         if (far is { } indexed)
         {
             firstKey = indexed.Rows.End(indexed.Segments);

@@ -83,6 +83,39 @@ public sealed unsafe class HostPrefillTests
         }
     }
 
+    /// <summary>Every bit of a token's output is the same, however the tokens around it are cut into chunks; of products in whole numbers, if they are cut between tiles.</summary>
+    [Theory]
+    [InlineData(false, null)]
+    [InlineData(false, 150)]
+    [InlineData(true, null)]
+    [InlineData(true, 150)]
+    public void HowTokensAreCutDoesNotMatter(bool rounded, int? window)
+    {
+        const int Count = 951, Heads = 4, KvHeads = 2, Dim = 64;
+        int[] cuts = rounded ? [256, 64, 128, 384, 119] : [256, 1, 70, 384, 240];
+        var kv = new RandomKv(Count, KvHeads, Dim);
+        using var workers = new WorkerPool(2);
+        using var prefill = new HostPrefill(workers, rounded);
+        using KvStore store = kv.Store();
+        float[] queries = RandomData.Normal(Count * Heads * Dim, 5, 2);
+        using var guarded = new GuardedMemory<float>(queries);
+        using GuardedMemory<float> whole = new(queries.Length), pieces = new(queries.Length);
+        prefill.Attend(store, 0, 0, Count, Heads, window, null, guarded.Pointer, whole.Pointer);
+        int position = 0;
+        foreach (int count in cuts)
+        {
+            int at = position * Heads * Dim;
+            prefill.Attend(store, 0, position, count, Heads, window, null, guarded.Pointer + at, pieces.Pointer + at);
+            position += count;
+        }
+        Assert.Equal(Count, position);
+        for (int i = 0; i < queries.Length; i++)
+        {
+            if (whole.Span[i] != pieces.Span[i])
+                Assert.Fail($"Token {i / (Heads * Dim)}, head {i / Dim % Heads}, element {i % Dim}: {whole.Span[i]} and {pieces.Span[i]}.");
+        }
+    }
+
     /// <summary>Pages that a sliding layer released are never touched.</summary>
     [Fact]
     public void ReleasedRowsAreNotRead()

@@ -8,7 +8,7 @@ internal readonly record struct ChosenRow(int At, int Opened, PackedRow Row);
 
 /// <summary>The rows whose values are read, ascending, with their weights.</summary>
 /// <param name="weights">[group, stride], exact, row by row.</param>
-internal readonly ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedNumbers, float[] weights, int stride)
+internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedNumbers, float* weights, int stride)
 {
     private readonly ReadOnlySpan<ChosenRow> _rows = rows;
     private readonly ReadOnlySpan<int> _openedNumbers = openedNumbers;
@@ -20,6 +20,6 @@ internal readonly ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySp
     /// <summary>Number of a row's list, as in <see cref="SegmentCursor"/>.</summary>
     public int List(int i) => _openedNumbers[_rows[i].Opened];
 
-    /// <summary>Weights of rows [first, first + count).</summary>
-    public ReadOnlySpan<float> Weights(int g, int first, int count) => weights.AsSpan(g * stride + first, count);
+    /// <summary>[Count]: weights of one query.</summary>
+    public float* Weights(int g) => weights + (long)g * stride;
 }

@@ -142,21 +142,6 @@ internal sealed unsafe class CodeLevel
     /// <summary>Place of a row whose weights are kept among the rows of all opened lists.</summary>
     public int Place(int at) => _sieved ? _places[at] : at;
 
-    /// <summary>Multiplies a query's weights.</summary>
-    public void Scale(int g, float factor)
-    {
-        Promises.Scale(Weights.Slice(g * Stride, Stride), factor);
-        _restScale[g] *= factor;
-    }
-
-    /// <summary>The sum of one list's weights, anew.</summary>
-    /// <param name="opened">Which of the opened lists.</param>
-    public float Sum(int g, int opened)
-    {
-        float rest = _sieved ? _sieve.Rest[opened * _lists.Group + g] * _restScale[g] : 0;
-        return CodeWeights.Sum(_weights.Pointer + (long)g * Stride + Starts[opened], _sieved ? _sieve.Counts[opened] : Rows(opened)) + rest;
-    }
-
     /// <summary>Rows of a list that logits are there for, in whole blocks.</summary>
     private int Rows(int opened) => _sieved
         ? (_sieve.Counts[opened] + CodeScan.BlockRows - 1) / CodeScan.BlockRows * CodeScan.BlockRows

@@ -121,7 +121,7 @@ internal sealed unsafe class ErrorTarget
 
     /// <summary>Σ_g w² D² / |o|² of one row.</summary>
     /// <param name="weights">[group, stride], exact.</param>
-    public float ScoreKey(IvfPqCodec codec, ReadOnlySpan<float> weights, int stride, int row)
+    public float ScoreKey(IvfPqCodec codec, float* weights, int stride, int row)
     {
         float sum = 0;
         for (int g = 0; g < _group; g++)

@@ -15,8 +15,8 @@ public sealed class IvfPqIndex
     private readonly List<IvfPqSegment> _segments = [];
 
     // Of all segments, and where each one's begins; last, where the next one's would.
-    private ListTables _tables = new(0);
-    private int[] _tableStarts = [0];
+    private ListTables _tables = new(default);
+    private ListBytes[] _tableStarts = [default];
 
     // Segments that were clustered to learn the codec, until they are encoded.
     private readonly Dictionary<int, ClusteredRows> _clustered = [];
@@ -29,7 +29,7 @@ public sealed class IvfPqIndex
     public int End => _segments.Count == 0 ? 0 : _segments[^1].First + _segments[^1].Count;
 
     /// <summary>Bytes of lists and codes, shared tables included.</summary>
-    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1] + Codec.Bytes;
+    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1].Total + Codec.Bytes;
 
     internal IvfPqCodec Codec { get; }
 
@@ -45,8 +45,7 @@ public sealed class IvfPqIndex
     internal float[] ListSizes { get; private set; } = [];
 
     /// <summary>Table of a segment's lists.</summary>
-    internal unsafe ListTable Table(int segment)
-        => new(_tables.Pointer + _tableStarts[segment], Codec.Dim, FirstLists[segment + 1] - FirstLists[segment]);
+    internal ListTable Table(int segment) => _tables.Table(_tableStarts[segment], Codec.Dim, FirstLists[segment + 1] - FirstLists[segment]);
 
     /// <summary>Segments, counted from the first, whose rows all stand before a row.</summary>
     public int SegmentsBefore(int row)
@@ -165,23 +164,26 @@ public sealed class IvfPqIndex
     /// <summary>Brings the tables of the latest segments behind those of the others.</summary>
     private void GatherTables(int added)
     {
-        int known = _segments.Count - added, end = _tableStarts[^1];
-        var starts = new int[_segments.Count + 1];
+        int known = _segments.Count - added;
+        ListBytes end = _tableStarts[^1];
+        var starts = new ListBytes[_segments.Count + 1];
         _tableStarts.CopyTo(starts, 0);
         for (int s = known; s < _segments.Count; s++)
             starts[s + 1] = starts[s] + ListTable.Bytes(Codec.Dim, _segments[s].PaddedLists);
         if (!_tables.Claim(end, starts[^1] - end))
         {
             // An index that grows will go on growing.
-            _tables = new ListTables(starts[^1] + end / 8);
-            _tables.Claim(0, starts[^1]);
+            _tables = new ListTables(starts[^1] + new ListBytes(end.Scores / 8, end.Values / 8));
+            _tables.Claim(default, starts[^1]);
             known = 0;
         }
         for (int s = known; s < _segments.Count; s++)
         {
-            int bytes = starts[s + 1] - starts[s];
-            _segments[s].Tables.Span(_segments[s].TableStart, bytes).CopyTo(_tables.Span(starts[s], bytes));
-            _segments[s] = _segments[s] with { Tables = _tables, TableStart = starts[s] };
+            IvfPqSegment segment = _segments[s];
+            ListBytes length = starts[s + 1] - starts[s];
+            segment.Tables.Scores(segment.TableStart, length).CopyTo(_tables.Scores(starts[s], length));
+            segment.Tables.Values(segment.TableStart, length).CopyTo(_tables.Values(starts[s], length));
+            _segments[s] = segment with { Tables = _tables, TableStart = starts[s] };
         }
         _tableStarts = starts;
     }

@@ -35,12 +35,12 @@ internal sealed record IvfPqSegment
     public required ListTables Tables { get; init; }
 
     /// <summary>Where in <see cref="Tables"/> it begins.</summary>
-    public int TableStart { get; init; }
+    public ListBytes TableStart { get; init; }
 
     /// <summary>Blocks as <see cref="CodeScan"/> reads them; rows beyond a list's end are 0.</summary>
     public required AlignedBytes Codes { get; init; }
 
-    public unsafe ListTable Table(int dim) => new(Tables.Pointer + TableStart, dim, PaddedLists);
+    public ListTable Table(int dim) => Tables.Table(TableStart, dim, PaddedLists);
 
     /// <summary>Asks the memory for the codes of a list, which will be read soon.</summary>
     public void PrefetchCodes(int list, int blockBytes) => Codes.Prefetch((long)BlockStarts[list] * blockBytes, (long)BlockStarts[list + 1] * blockBytes);

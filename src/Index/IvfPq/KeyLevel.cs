@@ -8,8 +8,11 @@ internal sealed unsafe class KeyLevel
 {
     private const int RowsOfPart = 192;
 
+    private readonly PinnedMemory<float> _worth = new(), _promised = new();
+
     // Exact: [group, stride], first logits, then weights.
-    private float[] _weights = [], _scores = [];
+    private readonly PinnedMemory<float> _weights = new();
+    private float[] _scores = [];
     private int _stride;
     private int[] _at = [];
     private ChosenRow[] _rows = [];
@@ -23,7 +26,7 @@ internal sealed unsafe class KeyLevel
 
     public int Parts => RowParts.Count(Count, RowsOfPart);
 
-    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Numbers, _weights, _stride);
+    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Numbers, _weights.Pointer, _stride);
 
     /// <summary>Chooses the rows of largest score.</summary>
     /// <param name="rest">Sum of the scores that may stay unread; null: only the budget counts.</param>
@@ -33,12 +36,21 @@ internal sealed unsafe class KeyLevel
         int most = Math.Min(query.Budget.Keys, codes.Stride);
         Scratch.Grow(ref _rows, most);
         Scratch.Grow(ref _at, codes.Stride);
-        fixed (float* scores = codes.Scores)
+        fixed (float* scores = codes.Scores, weights = codes.Weights)
         fixed (int* at = _at)
-            Count = ScoreThreshold.Collect(scores, codes.Stride, ErrorTarget.Threshold(scores, null, codes.Stride, most, rest, query.Budget.LeastWeight(query.Codec)), at);
+        {
+            float least = query.Budget.LeastWeight(query.Codec);
+            float threshold = rest is null
+                ? ScoreThreshold.ForBudget(scores, codes.Stride, most, least, _worth.Grow(codes.Stride))
+                : ErrorTarget.Threshold(scores, null, codes.Stride, most, rest, least);
+            Count = ScoreThreshold.Collect(scores, codes.Stride, threshold, at);
+            _promised.Grow((long)query.Group * codes.Stride);
+            for (int g = 0; g < query.Group; g++)
+                CodeWeights.Gather(scores, threshold, weights + (long)g * codes.Stride, codes.Stride, Promised(g));
+        }
         // Whole tiles: a tile's logits may end beyond the last row.
         _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
-        Scratch.Grow(ref _weights, query.Group * _stride);
+        _weights.Grow((long)query.Group * _stride);
         Scratch.Grow(ref _scores, Count);
         var cursor = new SegmentCursor(query.Index);
         PackedRows packed = default;
@@ -63,16 +75,13 @@ internal sealed unsafe class KeyLevel
         (int begin, int end) = RowParts.Of(Count, RowsOfPart, part);
         float* tile = stackalloc float[PackedRows.TileRows * dim];
         Prefetch(begin);
-        fixed (float* logits = _weights)
+        for (int first = begin; first < end; first += PackedRows.TileRows)
         {
-            for (int first = begin; first < end; first += PackedRows.TileRows)
-            {
-                Prefetch(first + PackedRows.TileRows);
-                int some = Math.Min(PackedRows.TileRows, end - first);
-                for (int i = 0; i < some; i++)
-                    _rows[first + i].Row.ReadKey(dim, tile + i * dim);
-                TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, logits + first, _stride);
-            }
+            Prefetch(first + PackedRows.TileRows);
+            int some = Math.Min(PackedRows.TileRows, end - first);
+            for (int i = 0; i < some; i++)
+                _rows[first + i].Row.ReadKey(dim, tile + i * dim);
+            TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, _weights.Pointer + first, _stride);
         }
     }
 
@@ -83,25 +92,26 @@ internal sealed unsafe class KeyLevel
         scores.Clear();
         for (int g = 0; g < _query.Group && Count > 0; g++)
         {
-            Span<float> exact = _weights.AsSpan(g * _stride, Count);
+            Span<float> exact = new(_weights.Pointer + (long)g * _stride, Count);
             Replace(g, exact, ref total[g]);
             TensorPrimitives.Add(scores, exact, scores);
         }
-        SumLists();
+        ReplaceMasses();
     }
 
     /// <summary>Scores of the rows become what each adds to the expected squared error while its value is not read.</summary>
     public void Aim(ErrorTarget error)
     {
         for (int i = 0; i < Count; i++)
-            _scores[i] = error.ScoreKey(_query.Codec, _weights, _stride, i);
+            _scores[i] = error.ScoreKey(_query.Codec, _weights.Pointer, _stride, i);
     }
 
     /// <summary>Keeps the rows whose values are worth reading.</summary>
     public void Keep(int most, double? rest)
     {
         int kept = 0;
-        fixed (float* scores = _scores, weights = _weights)
+        float* weights = _weights.Pointer;
+        fixed (float* scores = _scores)
         {
             float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest, _query.Budget.LeastWeight(_query.Codec));
             for (int i = 0; i < Count; i++)
@@ -123,48 +133,48 @@ internal sealed unsafe class KeyLevel
             _rows[i].Row.PrefetchKey(_query.Codec.Dim);
     }
 
+    /// <summary>[Count]: weights of one query that the codes of the chosen rows promised.</summary>
+    private float* Promised(int g) => _promised.Pointer + (long)g * _codes.Stride;
+
     /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>
     private void Replace(int g, Span<float> exact, ref float total)
     {
         TensorPrimitives.Subtract(exact, total, exact);
-        Span<float> weights = _codes.Weights.Slice(g * _codes.Stride, _codes.Stride), mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
-        ReadOnlySpan<ChosenRow> rows = _rows.AsSpan(0, exact.Length);
-        fixed (float* logits = exact, weight = weights)
+        Span<float> mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
+        fixed (float* logits = exact, masses = mass)
         {
             float moved = Promises.Recentre(exact, CodeWeights.Largest(logits, exact.Length), _query.Codec.Sharp, ref total), found = VectorExp.Shares(logits, exact.Length, 0);
-            // Four sums, so that additions do not wait for one another.
-            float promised = 0, second = 0, third = 0, fourth = 0;
-            int i = 0;
-            for (; i <= rows.Length - 4; i += 4)
-            {
-                promised += weight[rows[i].At];
-                second += weight[rows[i + 1].At];
-                third += weight[rows[i + 2].At];
-                fourth += weight[rows[i + 3].At];
-            }
-            for (; i < rows.Length; i++)
-                promised += weight[rows[i].At];
-            promised += second + third + fourth;
-            float factor = Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, moved);
-            _codes.Scale(g, factor);
+            float factor = Promises.Correction(CodeWeights.Sum(Promised(g), Count), CodeWeights.Sum(masses, mass.Length), found, moved);
+            Promises.Scale(new Span<float>(Promised(g), Count), factor);
             Promises.Scale(mass, factor);
-            for (i = 0; i < rows.Length; i++)
-                weight[rows[i].At] = logits[i];
         }
     }
 
-    /// <summary>Masses of the lists of chosen rows, summed anew: a code that misled badly would leave its rounding error if it were subtracted.</summary>
-    private void SumLists()
+    /// <summary>
+    /// In the masses of their lists the chosen rows weigh what they do and no longer what their codes promised. Where those misled
+    /// badly <see cref="Promises.Correction"/> has brought them down, so that the difference is no rounding error.
+    /// </summary>
+    private void ReplaceMasses()
     {
-        Span<float> mass = _lists.Mass;
-        for (int i = 0, last = -1; i < Count; i++)
+        int group = _query.Group;
+        fixed (float* masses = _lists.Mass)
         {
-            int opened = _rows[i].Opened;
-            if (opened == last)
-                continue;
-            last = opened;
-            for (int g = 0; g < _query.Group; g++)
-                mass[g * _lists.Count + _opened.Numbers[opened]] = _codes.Sum(g, opened);
+            for (int first = 0, end; first < Count; first = end)
+            {
+                int opened = _rows[first].Opened;
+                for (end = first; end < Count && _rows[end].Opened == opened; end++)
+                {
+                }
+                for (int g = 0; g < group; g++)
+                {
+                    float* exact = _weights.Pointer + (long)g * _stride, promised = Promised(g);
+                    float taken = 0, found = 0;
+                    for (int i = first; i < end; i++)
+                        (taken, found) = (taken + promised[i], found + exact[i]);
+                    float* mass = masses + g * _lists.Count + _opened.Numbers[opened];
+                    *mass = MathF.Max(*mass - taken, 0) + found;
+                }
+            }
         }
     }
 }

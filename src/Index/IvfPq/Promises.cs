@@ -57,20 +57,4 @@ internal static class Promises
         // What an estimate can still be believed to weigh beside rows that were read.
         TensorPrimitives.Min(estimates, 1e15f, estimates);
     }
-
-    /// <summary>Weights below <see cref="Loud"/> are multiplied by a factor.</summary>
-    /// <returns>The sum of all.</returns>
-    public static float Quieten(Span<float> weights, float factor)
-    {
-        if (factor == 1)
-            return TensorPrimitives.Sum<float>(weights);
-        float sum = 0;
-        for (int i = 0; i < weights.Length; i++)
-        {
-            if (weights[i] < Loud)
-                weights[i] *= factor;
-            sum += weights[i];
-        }
-        return sum;
-    }
 }

@@ -185,7 +185,9 @@ public sealed unsafe class IvfPqIndexTests
             Write<ushort>(segment.Order);
             Write<int>(segment.ListStarts);
             Write<byte>(segment.Codes.Span);
-            Write<byte>(segment.Tables.Span(segment.TableStart, ListTable.Bytes(codec.Dim, segment.PaddedLists)));
+            ListBytes length = ListTable.Bytes(codec.Dim, segment.PaddedLists);
+            Write<byte>(segment.Tables.Scores(segment.TableStart, length));
+            Write<byte>(segment.Tables.Values(segment.TableStart, length));
         }
         return bits.ToArray();
     }
