@@ -10,9 +10,6 @@ public static unsafe class RowSieve
     /// <summary>Rows that are looked at together.</summary>
     public const int BlockRows = 16;
 
-    /// <summary>Nats below the limit from which on a row does not count: a million such rows weigh less than a five-hundredth of one that passes.</summary>
-    public const float Audible = 20;
-
     /// <summary>Reference. As <see cref="Split"/>.</summary>
     public static int SplitReference(float* logits, int stride, int rows, int group, float* limits, int first, int* numbers, float* passed, int passedStride, float* rest)
     {
@@ -27,7 +24,7 @@ public static unsafe class RowSieve
                 float logit = logits[(long)g * stride + r];
                 if (passes)
                     passed[(long)g * passedStride + found] = logit;
-                else if (logit >= limits[g] - Audible)
+                else
                     rest[g] += VectorExp.Exp(logit - limits[g]);
             }
             if (passes)
@@ -45,7 +42,7 @@ public static unsafe class RowSieve
     /// <param name="first">Number of the first row.</param>
     /// <param name="numbers">[rows]: those of the rows that pass; what follows them is overwritten.</param>
     /// <param name="passed">[group, passedStride]: their logits, −∞ to the end of a block; so is this.</param>
-    /// <param name="rest">[group], added to: Σ exp(logit − limit) of the other rows that are <see cref="Audible"/>, each within 4e-6 of itself.</param>
+    /// <param name="rest">[group], added to: Σ exp(logit − limit) of the other rows, each within 4e-6 of itself.</param>
     /// <returns>How many pass.</returns>
     public static int Split(float* logits, int stride, int rows, int group, float* limits, int first, int* numbers, float* passed, int passedStride, float* rest)
     {
@@ -59,20 +56,14 @@ public static unsafe class RowSieve
             Vector512<float> passes = default;
             for (int g = 0; g < group; g++)
                 passes |= Vector512.GreaterThanOrEqual(Vector512.Load(logits + (long)g * stride + r), Vector512.Create(limits[g]));
-            for (int g = 0; g < group; g++)
-            {
-                // Of the heads that this is for half the blocks have nobody to be heard.
-                Vector512<float> above = Vector512.Load(logits + (long)g * stride + r) - Vector512.Create(limits[g]);
-                Vector512<float> heard = Vector512.GreaterThanOrEqual(above, Vector512.Create(-Audible));
-                if (heard.AsInt32() != Vector512<int>.Zero)
-                    sums[g] += Vector512.ConditionalSelect(Vector512.AndNot(heard, passes), VectorExp.Approximate(Vector512.MinNative(above, Vector512<float>.Zero)), Vector512<float>.Zero);
-            }
-            if (passes.AsInt32() == Vector512<int>.Zero)
-                continue;
-            // Which of them pass is too irregular for branches: what is beyond the last one found is overwritten.
+            // Which rows pass is too irregular for branches: what is beyond the last one found is overwritten.
             Avx512F.Compress(Vector512<int>.Zero, passes.AsInt32(), Vector512<int>.Indices + Vector512.Create(first + r)).Store(numbers + found);
             for (int g = 0; g < group; g++)
-                Avx512F.Compress(Vector512<float>.Zero, passes, Vector512.Load(logits + (long)g * stride + r)).Store(passed + (long)g * passedStride + found);
+            {
+                Vector512<float> logit = Vector512.Load(logits + (long)g * stride + r);
+                Avx512F.Compress(Vector512<float>.Zero, passes, logit).Store(passed + (long)g * passedStride + found);
+                sums[g] += Vector512.AndNot(VectorExp.Approximate(Vector512.Min(logit - Vector512.Create(limits[g]), Vector512<float>.Zero)), passes);
+            }
             found += BitOperations.PopCount(passes.ExtractMostSignificantBits());
         }
         for (int g = 0; g < group; g++)
