@@ -1,10 +1,9 @@
 namespace Retrieval.Index;
 
 /// <summary>A row whose key, or value, is read.</summary>
-/// <param name="At">Where its code's weights stand in the scratch memory of a <see cref="Cascade"/>.</param>
 /// <param name="Opened">Which of the opened lists it belongs to.</param>
 /// <param name="Row">Where key and value lie.</param>
-internal readonly record struct ChosenRow(int At, int Opened, PackedRow Row);
+internal readonly record struct ChosenRow(int Opened, PackedRow Row);
 
 /// <summary>The rows whose values are read, ascending, with their weights.</summary>
 /// <param name="weights">[group, stride], exact, row by row.</param>

@@ -64,7 +64,7 @@ internal sealed unsafe class KeyLevel
                 first = cursor.FirstPlace - opened.Starts[list];
                 packed = query.Rows[cursor.Index];
             }
-            _rows[i] = new ChosenRow(_at[i], list, packed[first + place]);
+            _rows[i] = new ChosenRow(list, packed[first + place]);
         }
     }
 

@@ -78,6 +78,7 @@ public static unsafe class OnlineSoftmax
     /// <param name="logits">[count]; undefined afterwards.</param>
     /// <param name="weights">[2 · <see cref="WholeNumberMultiply.Pairs"/>]: the weights in whole numbers.</param>
     /// <param name="unit">Receives what a whole number is worth.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // It has no loop, for which methods are compiled optimised at once.
     public static float StepNarrow(float* logits, int count, ref float reference, float* laneSums, short* weights, float* unit)
     {
         if (count != 4 * Lanes || !Avx512BW.IsSupported || Moves(logits, reference))
