@@ -239,7 +239,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = block.WholeNumberFloats + (long)block.Rows * (2 * block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + 6), FarRows(block) * (block.Dim + 1L));
+        long needed = block.WholeNumberFloats + (long)block.Rows * (2 * block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + RowsTogether), FarRows(block) * (block.Dim + 1L));
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);

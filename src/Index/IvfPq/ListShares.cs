@@ -28,23 +28,9 @@ internal static unsafe class ListShares
         bool sharp = range > WidestRange;
         if (sharp)
             AddTempered(mass, count, extremes.Largest, WidestRange / range, scores, first);
-        float sum = Shares(mass, count, max) + MathF.Exp(resident - max);
+        float sum = VectorExp.ApproximateShares(mass, count, max) + MathF.Exp(resident - max);
         Divide(mass, count, 1 / sum, sharp ? null : scores, first);
         return max + MathF.Log(sum);
-    }
-
-    /// <summary>Logarithms become exp(logarithm − max), within 4e-6 of themselves.</summary>
-    /// <returns>Their sum.</returns>
-    private static float Shares(float* mass, int count, float max)
-    {
-        Vector512<float> shift = Vector512.Create(max), sum = default;
-        for (int i = 0; i < count; i += Lanes)
-        {
-            Vector512<float> share = VectorExp.Approximate(Vector512.Load(mass + i) - shift);
-            share.Store(mass + i);
-            sum += share;
-        }
-        return Vector512.Sum(sum);
     }
 
     private static void Divide(float* mass, int count, float scale, float* scores, bool first)

@@ -68,7 +68,7 @@ internal sealed unsafe class TokenSearch
     /// <summary>Chooses the lists of largest score and lays out their rows in the scratch memory.</summary>
     private void Open(float* scores, float* sizes, BlockBudget budget)
     {
-        _openedCount = ScoreThreshold.Collect(scores, _stride, ListThreshold(scores, sizes, budget), _opened.Pointer);
+        _openedCount = ScoreThreshold.Collect(scores, _stride, ErrorTarget.Threshold(scores, sizes, _stride, budget.Opened, null, budget.ListShare), _opened.Pointer);
         int start = 0, blockBytes = CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces);
         var cursor = new SegmentCursor(_index);
         for (int i = 0; i < _openedCount; i++)
@@ -79,13 +79,6 @@ internal sealed unsafe class TokenSearch
             cursor.Segment.PrefetchCodes(cursor.List, blockBytes);
         }
         _openedStart.Pointer[_openedCount] = _openedRows = start;
-    }
-
-    /// <summary>The least score worth reading, or a larger one if that would be more rows than a budget.</summary>
-    private float ListThreshold(float* scores, float* sizes, BlockBudget budget)
-    {
-        float least = MathF.Max(budget.ListShare, float.Epsilon);
-        return ScoreThreshold.SumFrom(scores, sizes, _stride, least) <= budget.Opened ? least : MathF.Max(least, ScoreThreshold.ForBudget(scores, sizes, _stride, budget.Opened));
     }
 
     /// <summary>Weights of the opened rows from their codes; their sums replace the lists' masses.</summary>

@@ -63,6 +63,25 @@ public static unsafe class VectorExp
         return sum + SharesReference(logits + i, count - i, shift);
     }
 
+    /// <summary>As <see cref="Shares"/>, each within 4e-6 of itself, at half the work.</summary>
+    public static float ApproximateShares(float* logits, int count, float shift)
+    {
+        int i = 0;
+        float sum = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector512<float> total = default, start = Vector512.Create(shift);
+            for (; i <= count - 16; i += 16)
+            {
+                Vector512<float> share = Approximate(Vector512.Load(logits + i) - start);
+                share.Store(logits + i);
+                total += share;
+            }
+            sum = Vector512.Sum(total);
+        }
+        return sum + SharesReference(logits + i, count - i, shift);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp(Vector512<float> x)
     {

@@ -85,7 +85,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private int Pending => _count - _indexed;
 
     /// <summary>
-    /// What tokens of a prompt search while it is read: indexes the rows that the prompt has left behind in whole segments. They are
+    /// What tokens of a prompt search while it is read: indexes the rows that the prompt has left behind once they fill a segment. They are
     /// those that decode will search.
     /// </summary>
     /// <param name="end">End of the rows to index, if they fill a segment.</param>
