@@ -8,18 +8,30 @@ namespace Retrieval.Index;
 /// threads spin for a while before they sleep; the thread pool's wake-up alone would cost more than the work.
 /// One region at a time; the calling thread is worker 0.
 /// </summary>
+/// <remarks>
+/// Where other programs want the cores too, a worker may be away for milliseconds when a region of microseconds begins. So work that
+/// any worker can do is not waited for by name: a region closes when its caller finds nothing left to do, and who has not come in by
+/// then stays out. Only who is inside is waited for.
+/// </remarks>
 public sealed class WorkerPool : IDisposable
 {
     // Long enough to bridge the serial parts of a decode step, short enough to leave the cores to libtorch's own threads in prefill.
     private const int SpinsBeforeSleep = 20000;
+
+    // What a region's end is waited for before the core is offered to others: whoever is inside may not be running.
+    private const int SpinsBeforeYield = 2000;
+
+    // Added to the workers inside while nobody may come in.
+    private const int Closed = int.MinValue / 2;
 
     private readonly Thread[] _threads;
     private readonly ManualResetEventSlim _wake = new(false, spinCount: 0);
     private Action<int> _body = static _ => { };
     private Exception? _failure;
     private volatile int _region;
-    private volatile int _running;
     private volatile bool _stop;
+    private int _inside = Closed;
+    private int _entered;
     private int _next;
 
     /// <param name="threads">Workers, the calling thread included; at least 1.</param>
@@ -39,30 +51,13 @@ public sealed class WorkerPool : IDisposable
     public int Threads => _threads.Length + 1;
 
     /// <summary>Runs <paramref name="body"/> once on every worker and waits for all; an exception of any worker is thrown here.</summary>
-    public void Run(Action<int> body)
-    {
-        if (_threads.Length == 0)
-        {
-            body(0);
-            return;
-        }
-        _body = body;
-        _failure = null;
-        _running = _threads.Length;
-        _region++;
-        _wake.Set();
-        Invoke(0);
-        for (int spins = 0; _running > 0; spins++)
-        {
-            if (spins < SpinsBeforeSleep)
-                Thread.SpinWait(1);
-            else
-                Thread.Yield();
-        }
-        _wake.Reset();
-        if (_failure is { } failure)
-            ExceptionDispatchInfo.Throw(failure);
-    }
+    public void Run(Action<int> body) => Run(body, _threads.Length);
+
+    /// <summary>
+    /// Runs <paramref name="body"/> here and on those workers that come in before it has returned here, and waits for these. For
+    /// bodies that take from common work until nothing is left. An exception of any worker is thrown here.
+    /// </summary>
+    public void Share(Action<int> body) => Run(body, 0);
 
     /// <summary>Splits [0, count) into blocks of <paramref name="grain"/> that workers take as they become free.</summary>
     /// <param name="body">Receives worker, begin and end.</param>
@@ -76,7 +71,7 @@ public sealed class WorkerPool : IDisposable
             return;
         }
         _next = 0;
-        Run(worker =>
+        Share(worker =>
         {
             for (int begin; (begin = Interlocked.Add(ref _next, grain) - grain) < count;)
                 body(worker, begin, Math.Min(count, begin + grain));
@@ -91,6 +86,40 @@ public sealed class WorkerPool : IDisposable
         foreach (Thread thread in _threads)
             thread.Join();
         _wake.Dispose();
+    }
+
+    /// <param name="awaited">Workers that must come in.</param>
+    private void Run(Action<int> body, int awaited)
+    {
+        if (_threads.Length == 0)
+        {
+            body(0);
+            return;
+        }
+        _body = body;
+        _failure = null;
+        _entered = 0;
+        Interlocked.Add(ref _inside, -Closed);
+        _region++;
+        _wake.Set();
+        Invoke(0);
+        for (int spins = 0; Volatile.Read(ref _entered) < awaited; spins++)
+            Wait(spins);
+        Interlocked.Add(ref _inside, Closed);
+        // Who finds the region closed is counted for a moment.
+        for (int spins = 0; Volatile.Read(ref _inside) != Closed; spins++)
+            Wait(spins);
+        _wake.Reset();
+        if (_failure is { } failure)
+            ExceptionDispatchInfo.Throw(failure);
+    }
+
+    private static void Wait(int spins)
+    {
+        if (spins < SpinsBeforeYield)
+            Thread.SpinWait(1);
+        else
+            Thread.Yield();
     }
 
     private void Work(int worker)
@@ -111,8 +140,14 @@ public sealed class WorkerPool : IDisposable
             seen = _region;
             if (_stop)
                 return;
-            Invoke(worker);
-            Interlocked.Decrement(ref _running);
+            if (Interlocked.Increment(ref _inside) > 0)
+            {
+                // It may be a later region than the one that was seen; while this worker is inside it stays.
+                seen = _region;
+                Interlocked.Increment(ref _entered);
+                Invoke(worker);
+            }
+            Interlocked.Decrement(ref _inside);
         }
     }
 

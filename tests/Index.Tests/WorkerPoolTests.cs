@@ -45,6 +45,39 @@ public sealed class WorkerPoolTests
         }
     }
 
+    /// <summary>Whoever comes too late stays out, and is not waited for.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void ShareCallsTheCallerOnceAndOthersAtMostOnce(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        for (int region = 0; region < 1000; region++)
+        {
+            var calls = new int[threads];
+            pool.Share(worker => Interlocked.Increment(ref calls[worker]));
+            int[] seen = [.. calls];
+            Assert.Equal(1, seen[0]);
+            Assert.All(seen, times => Assert.InRange(times, 0, 1));
+            // Nobody comes in once it has returned.
+            pool.Run(_ => { });
+            Assert.Equal(seen, calls);
+        }
+    }
+
+    /// <summary>Work that all of them are needed for: each waits for the others inside.</summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void RunWaitsUntilAllHaveComeIn(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        using var barrier = new Barrier(threads);
+        for (int region = 0; region < 30; region++)
+            pool.Run(_ => Assert.True(barrier.SignalAndWait(TimeSpan.FromSeconds(60))));
+    }
+
     [Theory]
     [InlineData(1, 0)]
     [InlineData(2, 0)]

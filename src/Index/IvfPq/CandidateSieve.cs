@@ -6,16 +6,19 @@ namespace Retrieval.Index;
 /// <summary>
 /// Codes of so many rows that weights of all would cost the memory more than the codes: only of rows that may be among the heaviest,
 /// the candidates, is anything written; of the others a list keeps their sum. The lists that promise most lead. The logit T that as
-/// many of their rows reach as will be chosen bounds the others: a row below T − ln group for every query weighs less, summed over
+/// many of their rows reach as will be chosen bounds all others: a row below T − ln group for every query weighs less, summed over
 /// the group, than each row that has T for the query where T weighs most.
 /// </summary>
 internal sealed unsafe class CandidateSieve
 {
-    // Rows of leading lists: all of them are candidates, and the fewer they are the more of the others become ones.
+    // Rows of leading lists: they are looked at twice, and the fewer they are the more rows pass.
     private const int LeadingPart = 64, LeadingPerChosen = 16;
 
     // Lists can promise the wrong ones: some lead whatever they promise.
     private const int AnyList = 128;
+
+    // A thread's while.
+    private const int LeadersOfPart = 8;
 
     // Fewer rows are not worth a second pass.
     private const int LeastParts = 3;
@@ -28,20 +31,20 @@ internal sealed unsafe class CandidateSieve
 
     private readonly PinnedMemory<float> _logits = new(), _scanned = new(), _sample = new();
     private float[] _rest = [], _limits = [];
-    private int[] _places = [], _counts = [], _at = [];
+    private int[] _places = [], _counts = [], _at = [], _leaders = [], _partCounts = [];
     private CodeScanner _scanner = null!;
     private ListLevel _lists = null!;
     private OpenedLists _opened = null!;
     private IvfPqIndex _index = null!;
     private float _leading;
-    private int _wanted, _longest, _leadingRows;
+    private int _wanted, _longest, _leaderCount, _leadingRows;
 
-    /// <summary>[group, stride]: candidates, list after list in each part, each list's last block filled up with −∞. Leading lists stand behind all parts.</summary>
+    /// <summary>[group, stride]: candidates, list after list from where each part begins, its last block filled up with −∞. Before, leading lists' rows behind all parts.</summary>
     public float* Logits => _logits.Pointer;
 
     public int Stride => _opened.Stride + _leadingRows;
 
-    /// <summary>[stride]: places of candidates among the rows of all opened lists.</summary>
+    /// <summary>[opened rows]: places of candidates among the rows of all opened lists.</summary>
     public int[] Places => _places;
 
     /// <summary>Where each opened list's candidates begin.</summary>
@@ -50,11 +53,17 @@ internal sealed unsafe class CandidateSieve
     /// <summary>Candidates of each opened list.</summary>
     public int[] Counts => _counts;
 
+    /// <summary>Candidates of each part.</summary>
+    public int[] PartCounts => _partCounts;
+
     /// <summary>[group]: no other row has a larger logit.</summary>
     public float[] Limits => _limits;
 
     /// <summary>[opened lists, group]: Σ exp(logit − limit) of the other rows.</summary>
     public float[] Rest => _rest;
+
+    /// <summary>Parts of the leading lists.</summary>
+    public int LeadParts => RowParts.Count(_leaderCount, LeadersOfPart);
 
     /// <summary>Is it worth while? Not with an error target, which weighs every row.</summary>
     public static bool Pays(in CascadeQuery query, OpenedLists opened)
@@ -67,39 +76,43 @@ internal sealed unsafe class CandidateSieve
             _leading = ScoreThreshold.ForBudget(scores, sizes, lists.Count, Leading(query, opened));
         Scratch.Grow(ref _counts, opened.Count);
         Scratch.Grow(ref _at, opened.Count);
-        (_longest, _leadingRows) = (0, 0);
+        Scratch.Grow(ref _leaders, opened.Count);
+        Scratch.Grow(ref _partCounts, opened.Parts);
+        (_longest, _leaderCount, _leadingRows) = (0, 0, 0);
         for (int i = 0; i < opened.Count; i++)
         {
             int rows = opened.Starts[i + 1] - opened.Starts[i];
             _longest = Math.Max(_longest, rows);
             if (!Leads(i))
                 continue;
-            (_at[i], _counts[i]) = (opened.Stride + _leadingRows, rows);
+            _leaders[_leaderCount++] = i;
+            _at[i] = opened.Stride + _leadingRows;
             _leadingRows += rows;
         }
         _logits.Grow((long)query.Group * Stride);
-        Scratch.Grow(ref _places, Stride);
+        Scratch.Grow(ref _places, opened.Stride);
         Scratch.Grow(ref _rest, query.Group * opened.Count);
         Scratch.Grow(ref _limits, query.Group);
         _scanned.Grow((long)opened.Parts * query.Group * _longest);
         _sample.Grow(_leadingRows);
     }
 
-    /// <summary>Takes all rows of the leading lists of one part.</summary>
+    /// <summary>Logits of one part of the leading lists.</summary>
     public void Lead(int part)
     {
-        (int begin, int end) = _opened.Of(part);
+        (int begin, int end) = RowParts.Of(_leaderCount, LeadersOfPart, part);
         var cursor = new SegmentCursor(_index);
-        for (int i = begin; i < end; i++)
+        Prefetch(cursor, begin);
+        for (int k = begin; k < end; k++)
         {
-            if (!Leads(i))
-                continue;
-            _scanner.Scan(ref cursor, i, Logits + _at[i], Stride);
-            for (int r = 0; r < _counts[i]; r++)
-                _places[_at[i] + r] = _opened.Starts[i] + r;
-            _rest.AsSpan(i * _lists.Group, _lists.Group).Clear();
+            if (k + 1 < end)
+                Prefetch(cursor, k + 1);
+            _scanner.Scan(ref cursor, _leaders[k], Logits + _at[_leaders[k]], Stride);
         }
     }
+
+    /// <summary>Asks the memory for the codes of a leading list: they are far apart.</summary>
+    private void Prefetch(SegmentCursor cursor, int leader) => _scanner.Prefetch(cursor, _leaders[leader], _leaders[leader] + 1);
 
     /// <summary>Finds what rows of the other lists must reach.</summary>
     public void Aim()
@@ -113,28 +126,31 @@ internal sealed unsafe class CandidateSieve
         }
     }
 
-    /// <summary>Finds the candidates of the other lists of one part.</summary>
+    /// <summary>Finds the candidates of one part.</summary>
     public void Sieve(int part)
     {
         int group = _lists.Group;
         (int begin, int end) = _opened.Of(part);
         var cursor = new SegmentCursor(_index);
-        fixed (float* limits = _limits, rest = _rest)
+        fixed (float* limits = _limits, allRest = _rest)
         fixed (int* places = _places)
         {
             // One list after another, so that all but candidates stays in the cache.
             float* scanned = _scanned.Pointer + (long)part * group * _longest;
-            for (int i = begin, at = _opened.Starts[begin]; i < end; i++)
+            int first = _opened.Starts[begin], at = first;
+            for (int i = begin; i < end; i++)
             {
-                if (Leads(i))
-                    continue;
-                int start = _opened.Starts[i];
-                _scanner.Scan(ref cursor, i, scanned, _longest);
-                new Span<float>(rest + i * group, group).Clear();
-                _at[i] = at;
-                _counts[i] = RowSieve.Split(scanned, _longest, _opened.Starts[i + 1] - start, group, limits, start, places + at, Logits + at, Stride, rest + i * group);
-                at += (_counts[i] + CodeScan.BlockRows - 1) / CodeScan.BlockRows * CodeScan.BlockRows;
+                float* rest = allRest + i * group;
+                new Span<float>(rest, group).Clear();
+                int count = Leads(i)
+                    ? RowSieve.Split(Logits + _at[i], Stride, _opened.Starts[i + 1] - _opened.Starts[i], group, limits, _opened.Starts[i], places + at, Logits + at, Stride, rest)
+                    : _scanner.Sieve(ref cursor, i, limits, places + at, Logits + at, Stride, rest, scanned, _longest);
+                (_at[i], _counts[i]) = (at, count);
+                at += count;
             }
+            _partCounts[part] = at - first;
+            for (int g = 0; g < group; g++)
+                new Span<float>(Logits + (long)g * Stride + at, -(at - first) & (CodeScan.BlockRows - 1)).Fill(float.NegativeInfinity);
         }
     }
 

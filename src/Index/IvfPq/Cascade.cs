@@ -44,8 +44,9 @@ public sealed unsafe class Cascade
     internal int Parts => _level switch
     {
         Level.Lists => _lists.Parts,
-        Level.Codes or Level.Weights => _opened.Parts,
+        Level.Codes => _codes.ScanParts,
         Level.Candidates => _codes.SieveParts,
+        Level.Weights => _opened.Parts,
         Level.Keys => _keys.Parts,
         Level.Values => _values.Parts,
         _ => 0,

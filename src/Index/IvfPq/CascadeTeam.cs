@@ -26,7 +26,7 @@ public sealed class CascadeTeam
         _count = _unfinished = queries.Length;
         for (int i = 0; i < queries.Length; i++)
             _searches[i].Set(queries[i]);
-        _workers.Run(_work);
+        _workers.Share(_work);
         long bytes = 0;
         foreach (Search search in _searches.AsSpan(0, queries.Length))
             bytes += search.Cascade.Bytes.Total;

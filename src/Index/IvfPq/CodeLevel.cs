@@ -25,6 +25,9 @@ internal sealed unsafe class CodeLevel
     /// <summary>[stride]: how much a row's key deserves to be read; the sum of its weights.</summary>
     public Span<float> Scores => new(_scores.Pointer, Stride);
 
+    /// <summary>Parts of <see cref="Scan"/>.</summary>
+    public int ScanParts => _sieved ? _sieve.LeadParts : _opened.Parts;
+
     /// <summary>Parts that look for candidates, after <see cref="Scan"/>.</summary>
     public int SieveParts => _sieved ? _opened.Parts : 0;
 
@@ -101,22 +104,19 @@ internal sealed unsafe class CodeLevel
     public void Weigh(int part)
     {
         (int begin, int end) = _opened.Of(part);
-        int group = _lists.Group, stride = _sieved ? _sieve.Stride : Stride;
-        float* weights = _weights.Pointer, scores = _scores.Pointer, source = _sieved ? _sieve.Logits : weights;
-        fixed (float* sums = _sums, moved = _moved)
+        if (begin == end)
+            return;
+        int group = _lists.Group, start = Starts[begin], rows = Rows(part);
+        float* logits = LogitsOf(part), weights = _weights.Pointer, all = stackalloc float[group];
+        fixed (float* moved = _moved)
+            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, _scores.Pointer + start, all);
+        if (_sieved)
+            _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
+        for (int i = begin; i < end; i++)
         {
-            new Span<float>(sums + begin * group, (end - begin) * group).Clear();
-            for (int i = begin; i < end; i++)
-            {
-                int from = _sieved ? _sieve.Starts[i] : _opened.Starts[i], to = Starts[i], rows = Rows(i);
-                if (rows > 0)
-                    CodeWeights.Compute(source + from, stride, rows, group, moved, weights + to, Stride, scores + to, sums + i * group);
-                if (!_sieved)
-                    continue;
-                _sieve.Places.AsSpan(from, rows).CopyTo(_places.AsSpan(to));
-                for (int g = 0; g < group; g++)
-                    sums[i * group + g] += _sieve.Rest[i * group + g] * _restScale[g];
-            }
+            int count = _sieved ? _sieve.Counts[i] : _opened.Starts[i + 1] - _opened.Starts[i];
+            for (int g = 0; g < group; g++)
+                _sums[i * group + g] = CodeWeights.Sum(weights + (long)g * Stride + Starts[i], count) + (_sieved ? _sieve.Rest[i * group + g] * _restScale[g] : 0);
         }
     }
 
@@ -142,40 +142,35 @@ internal sealed unsafe class CodeLevel
     /// <summary>Place of a row whose weights are kept among the rows of all opened lists.</summary>
     public int Place(int at) => _sieved ? _places[at] : at;
 
-    /// <summary>Rows of a list that logits are there for, in whole blocks.</summary>
-    private int Rows(int opened) => _sieved
-        ? (_sieve.Counts[opened] + CodeScan.BlockRows - 1) / CodeScan.BlockRows * CodeScan.BlockRows
-        : _opened.Starts[opened + 1] - _opened.Starts[opened];
+    /// <summary>Rows of a part that logits are there for, in whole blocks.</summary>
+    private int Rows(int part)
+    {
+        if (_sieved)
+            return (_sieve.PartCounts[part] + CodeScan.BlockRows - 1) / CodeScan.BlockRows * CodeScan.BlockRows;
+        (int begin, int end) = _opened.Of(part);
+        return _opened.Starts[end] - _opened.Starts[begin];
+    }
+
+    /// <summary>Logits of the first query for the rows of a part.</summary>
+    private float* LogitsOf(int part) => (_sieved ? _sieve.Logits : _weights.Pointer) + _opened.Starts[_opened.Of(part).Begin];
 
     private void FindLargest(int part)
     {
-        (int begin, int end) = _opened.Of(part);
+        float* logits = LogitsOf(part);
         for (int g = 0; g < _lists.Group; g++)
-        {
-            float largest = float.NegativeInfinity;
-            for (int i = begin; _sieved && i < end; i++)
-                largest = MathF.Max(largest, CodeWeights.Largest(_sieve.Logits + (long)g * _sieve.Stride + _sieve.Starts[i], Rows(i)));
-            if (!_sieved)
-                largest = CodeWeights.Largest(_weights.Pointer + (long)g * Stride + _opened.Starts[begin], _opened.Starts[end] - _opened.Starts[begin]);
-            _largest[part * _lists.Group + g] = largest;
-        }
+            _largest[part * _lists.Group + g] = CodeWeights.Largest(logits + (long)g * (_sieved ? _sieve.Stride : Stride), Rows(part));
     }
 
-    /// <summary>Candidates of a part follow one another: the block that a list's end in is finished by the next list's.</summary>
+    /// <summary>Candidates of all parts follow one another, in whole blocks.</summary>
     private void LayCandidates()
     {
         int to = 0;
         for (int part = 0; part < _opened.Parts; part++)
         {
             (int begin, int end) = _opened.Of(part);
-            int last = to;
             for (int i = begin; i < end; i++)
-            {
-                _starts[i] = to;
-                last = Math.Max(last, to + Rows(i));
-                to += _sieve.Counts[i];
-            }
-            to = last;
+                _starts[i] = to + _sieve.Starts[i] - _opened.Starts[begin];
+            to += Rows(part);
         }
         Lay(to);
     }

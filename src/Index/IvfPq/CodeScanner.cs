@@ -45,13 +45,33 @@ internal sealed unsafe class CodeScanner
     /// <param name="logits">[group, stride]</param>
     public void Scan(ref SegmentCursor cursor, int opened, float* logits, int stride)
     {
-        int list = _opened.Numbers[opened], group = _lists.Group;
-        float* shift = stackalloc float[group];
-        cursor.MoveTo(list);
-        for (int g = 0; g < group; g++)
-            shift[g] = _lists.Logits[g * _lists.Count + list] + _offset[g];
-        byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * BlockBytes;
+        float* shift = stackalloc float[_lists.Group];
+        byte* codes = Enter(ref cursor, opened, shift);
         fixed (float* scale = _scale)
-            CodeScan.Logits(codes, cursor.Rows, _subspaces, _tables.Pointer, group, shift, scale, logits, stride);
+            CodeScan.Logits(codes, cursor.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, logits, stride);
+    }
+
+    /// <summary>Of the rows of one list those that reach a limit: see <see cref="CodeSieve.Split"/>.</summary>
+    /// <returns>How many.</returns>
+    public int Sieve(ref SegmentCursor cursor, int opened, float* limits, int* numbers, float* passed, int passedStride, float* rest, float* logits, int stride)
+    {
+        float* shift = stackalloc float[_lists.Group];
+        byte* codes = Enter(ref cursor, opened, shift);
+        fixed (float* scale = _scale)
+        {
+            return CodeSieve.Split(
+                codes, cursor.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, limits, _opened.Starts[opened], numbers, passed, passedStride, rest, logits, stride);
+        }
+    }
+
+    /// <returns>The codes of a list.</returns>
+    /// <param name="shift">[group], receives what is added to all logits of the list.</param>
+    private byte* Enter(ref SegmentCursor cursor, int opened, float* shift)
+    {
+        int list = _opened.Numbers[opened];
+        cursor.MoveTo(list);
+        for (int g = 0; g < _lists.Group; g++)
+            shift[g] = _lists.Logits[g * _lists.Count + list] + _offset[g];
+        return cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * BlockBytes;
     }
 }

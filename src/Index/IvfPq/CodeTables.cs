@@ -3,7 +3,7 @@ using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
-/// <summary>Tables of a query for <see cref="CodeScan"/>: its dot products with all centroids, rounded to bytes of one common scale.</summary>
+/// <summary>Tables of a query for <see cref="CodeScan"/>: its dot products with all centroids, rounded to seven bits of one common scale.</summary>
 internal static unsafe class CodeTables
 {
     private const int Centroids = ProductQuantizer.Centroids;
@@ -35,8 +35,8 @@ internal static unsafe class CodeTables
                     offset[g] += lowest[s];
                     range = MathF.Max(range, -Least(-dots) - lowest[s]);
                 }
-                scale[g] = range / 255;
-                float inverse = range > 0 ? 255 / range : 0;
+                scale[g] = range / CodeScan.MostOfEntry;
+                float inverse = range > 0 ? CodeScan.MostOfEntry / range : 0;
                 for (int s = 0; s < subspaces; s++)
                     Round(entries + s * Centroids, lowest[s], inverse, tables + s * Centroids);
             }

@@ -57,9 +57,10 @@ internal sealed unsafe class KeyLevel
         for (int i = 0, list = -1, end = 0, first = 0; i < Count; i++)
         {
             int place = codes.Place(_at[i]);
-            while (place >= end)
+            if (place >= end)
             {
-                end = opened.Starts[++list + 1];
+                while (place >= end)
+                    end = opened.Starts[++list + 1];
                 cursor.MoveTo(opened.Numbers[list]);
                 first = cursor.FirstPlace - opened.Starts[list];
                 packed = query.Rows[cursor.Index];

@@ -20,6 +20,9 @@ public static unsafe class CodeScan
     /// <summary>A row has at most so many codes: a sum of half its entries must fit in 15 bits.</summary>
     public const int MostSubspaces = 256;
 
+    /// <summary>Largest entry of a table: two of them are summed in a byte.</summary>
+    public const int MostOfEntry = 127;
+
     /// <summary>Bytes of the codes of a block.</summary>
     public static int BlockBytes(int subspaces) => BlockRows * subspaces / 2;
 
@@ -57,7 +60,7 @@ public static unsafe class CodeScan
     /// <summary>logits[g, row] = shift[g] + scale[g] · Σ_s table[g, s][code of row in s].</summary>
     /// <param name="codes">Blocks of <see cref="BlockBytes"/>, bytes at <see cref="CodeOffset"/>.</param>
     /// <param name="subspaces">A multiple of 8, at most <see cref="MostSubspaces"/>.</param>
-    /// <param name="tables">[group, <see cref="TableBytes"/>]</param>
+    /// <param name="tables">[group, <see cref="TableBytes"/>], each entry at most <see cref="MostOfEntry"/>.</param>
     /// <param name="logits">[group, stride]; whole blocks are written, −∞ beyond <paramref name="rows"/>.</param>
     public static void Logits(byte* codes, int rows, int subspaces, byte* tables, int group, float* shift, float* scale, float* logits, int stride)
     {
@@ -106,21 +109,28 @@ public static unsafe class CodeScan
 
     private static void Two(byte* codes, int blocks, int subspaces, byte* tables, float* shift, float* scale, float* logits, int stride)
     {
-        int octets = subspaces / Octet, bytes = TableBytes(subspaces);
         Vector512<float> shift0 = Vector512.Create(shift[0]), shift1 = Vector512.Create(shift[1]), scale0 = Vector512.Create(scale[0]), scale1 = Vector512.Create(scale[1]);
-        for (int block = 0; block < blocks; block++, logits += BlockRows)
+        for (int block = 0; block < blocks; block++, codes += BlockBytes(subspaces), logits += BlockRows)
         {
-            Vector512<short> sum0 = default, sum1 = default;
-            byte* table = tables;
-            for (int octet = 0; octet < octets; octet++, codes += 64, table += 128)
-            {
-                (Vector512<byte> low, Vector512<byte> high) = Indices(codes);
-                sum0 += Lookup(table, low, high);
-                sum1 += Lookup(table + bytes, low, high);
-            }
+            (Vector512<short> sum0, Vector512<short> sum1) = PairSums(codes, subspaces, tables);
             Logit(sum0, scale0, shift0).Store(logits);
             Logit(sum1, scale1, shift1).Store(logits + stride);
         }
+    }
+
+    /// <summary>Sums of the entries of one block for two queries, each in two numbers a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static (Vector512<short>, Vector512<short>) PairSums(byte* codes, int subspaces, byte* tables)
+    {
+        Vector512<short> sum0 = default, sum1 = default;
+        byte* second = tables + TableBytes(subspaces);
+        for (byte* table = tables; table < second; codes += 64, table += 128)
+        {
+            (Vector512<byte> low, Vector512<byte> high) = Indices(codes);
+            sum0 += Lookup(table, low, high);
+            sum1 += Lookup(table + (second - tables), low, high);
+        }
+        return (sum0, sum1);
     }
 
     private static void One(byte* codes, int blocks, int subspaces, byte* tables, float shift, float scale, float* logits)
@@ -147,17 +157,14 @@ public static unsafe class CodeScan
         return ((packed & nibble) | which, ((packed.AsUInt16() >> 4).AsByte() & nibble) | which);
     }
 
-    /// <summary>Entries of eight tables, added in pairs.</summary>
+    /// <summary>Entries of eight tables, added by fours. Two entries are a byte.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<short> Lookup(byte* table, Vector512<byte> low, Vector512<byte> high)
-    {
-        Vector512<sbyte> one = Vector512<sbyte>.One;
-        return Avx512BW.MultiplyAddAdjacent(Avx512Vbmi.PermuteVar64x8(Vector512.Load(table), low), one)
-            + Avx512BW.MultiplyAddAdjacent(Avx512Vbmi.PermuteVar64x8(Vector512.Load(table + 64), high), one);
-    }
+        => Avx512BW.MultiplyAddAdjacent(
+            Avx512Vbmi.PermuteVar64x8(Vector512.Load(table), low) + Avx512Vbmi.PermuteVar64x8(Vector512.Load(table + 64), high), Vector512<sbyte>.One);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Logit(Vector512<short> pairs, Vector512<float> scale, Vector512<float> shift)
+    internal static Vector512<float> Logit(Vector512<short> pairs, Vector512<float> scale, Vector512<float> shift)
         => Vector512.FusedMultiplyAdd(scale, Vector512.ConvertToSingle(Avx512BW.MultiplyAddAdjacent(pairs, Vector512<short>.One)), shift);
 
     /// <summary>Four rows at a time; a table is looked up for its own byte of each row, the other three are out of its range.</summary>

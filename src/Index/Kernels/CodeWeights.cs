@@ -87,7 +87,8 @@ public static unsafe class CodeWeights
     {
         float sum = 0;
         int i = 0;
-        if (Vector256.IsHardwareAccelerated)
+        // Most lists have a few rows only.
+        if (rows >= 16 && Vector256.IsHardwareAccelerated)
         {
             Vector512<float> total = default;
             for (; i <= rows - 16; i += 16)

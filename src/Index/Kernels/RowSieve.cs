@@ -25,13 +25,11 @@ public static unsafe class RowSieve
                 if (passes)
                     passed[(long)g * passedStride + found] = logit;
                 else
-                    rest[g] += VectorExp.Exp(logit - limits[g]);
+                    rest[g] += VectorExp.Rough(logit - limits[g]);
             }
             if (passes)
                 numbers[found++] = first + r;
         }
-        for (int g = 0; g < group; g++)
-            new Span<float>(passed + (long)g * passedStride + found, -found & (BlockRows - 1)).Fill(float.NegativeInfinity);
         return found;
     }
 
@@ -41,36 +39,69 @@ public static unsafe class RowSieve
     /// <param name="limits">[group]: a row passes that reaches one of them; finite.</param>
     /// <param name="first">Number of the first row.</param>
     /// <param name="numbers">[rows]: those of the rows that pass; what follows them is overwritten.</param>
-    /// <param name="passed">[group, passedStride]: their logits, −∞ to the end of a block; so is this.</param>
-    /// <param name="rest">[group], added to: Σ exp(logit − limit) of the other rows, each within 4e-6 of itself.</param>
+    /// <param name="passed">[group, passedStride], room for all rows: their logits; what follows them is overwritten.</param>
+    /// <param name="rest">[group], added to: Σ exp(logit − limit) of the other rows, by <see cref="VectorExp.Rough(float)">rough exponentials</see>.</param>
     /// <returns>How many pass.</returns>
     public static int Split(float* logits, int stride, int rows, int group, float* limits, int first, int* numbers, float* passed, int passedStride, float* rest)
     {
         if (!Avx512F.IsSupported)
             return SplitReference(logits, stride, rows, group, limits, first, numbers, passed, passedStride, rest);
-        int found = 0;
-        Vector512<float>* sums = stackalloc Vector512<float>[group];
-        new Span<Vector512<float>>(sums, group).Clear();
+        // What will be overwritten at last has room meanwhile.
+        float* best = passed;
+        for (int g = 0; g < group; g++)
+            Rise(logits + (long)g * stride, rows, limits[g], best, first: g == 0);
+        int found = Find(best, rows, numbers);
+        for (int g = 0; g < group; g++)
+            rest[g] += Rest(logits + (long)g * stride, rows, limits[g], best);
+        Take(logits, stride, group, first, found, numbers, passed, passedStride);
+        return found;
+    }
+
+    /// <summary>Copies the logits of the rows that pass; their numbers, so far from 0, become those from the first.</summary>
+    internal static void Take(float* logits, int stride, int group, int first, int found, int* numbers, float* passed, int passedStride)
+    {
+        for (int g = 0; g < group; g++, logits += stride, passed += passedStride)
+        {
+            for (int i = 0; i < found; i++)
+                passed[i] = logits[numbers[i]];
+        }
+        for (int i = 0; i < found; i++)
+            numbers[i] += first;
+    }
+
+    /// <summary>best[r] becomes the largest of it and logit − limit.</summary>
+    private static void Rise(float* logits, int rows, float limit, float* best, bool first)
+    {
+        Vector512<float> least = Vector512.Create(limit);
         for (int r = 0; r < rows; r += BlockRows)
         {
-            Vector512<float> passes = default;
-            for (int g = 0; g < group; g++)
-                passes |= Vector512.GreaterThanOrEqual(Vector512.Load(logits + (long)g * stride + r), Vector512.Create(limits[g]));
+            Vector512<float> above = Vector512.Load(logits + r) - least;
+            (first ? above : Vector512.MaxNative(above, Vector512.Load(best + r))).Store(best + r);
+        }
+    }
+
+    /// <summary>Numbers of the rows that reach a limit.</summary>
+    private static int Find(float* best, int rows, int* numbers)
+    {
+        int found = 0;
+        for (int r = 0; r < rows; r += BlockRows)
+        {
+            Vector512<int> passes = ~Vector512.Load(best + r).AsInt32();
             // Which rows pass is too irregular for branches: what is beyond the last one found is overwritten.
-            Avx512F.Compress(Vector512<int>.Zero, passes.AsInt32(), Vector512<int>.Indices + Vector512.Create(first + r)).Store(numbers + found);
-            for (int g = 0; g < group; g++)
-            {
-                Vector512<float> logit = Vector512.Load(logits + (long)g * stride + r);
-                Avx512F.Compress(Vector512<float>.Zero, passes, logit).Store(passed + (long)g * passedStride + found);
-                sums[g] += Vector512.AndNot(VectorExp.Approximate(Vector512.Min(logit - Vector512.Create(limits[g]), Vector512<float>.Zero)), passes);
-            }
+            Avx512F.Compress(Vector512<int>.Zero, passes, Vector512<int>.Indices + Vector512.Create(r)).Store(numbers + found);
             found += BitOperations.PopCount(passes.ExtractMostSignificantBits());
         }
-        for (int g = 0; g < group; g++)
-        {
-            rest[g] += Vector512.Sum(sums[g]);
-            new Span<float>(passed + (long)g * passedStride + found, -found & (BlockRows - 1)).Fill(float.NegativeInfinity);
-        }
         return found;
+    }
+
+    private static float Rest(float* logits, int rows, float limit, float* best)
+    {
+        Vector512<float> sum = default, least = Vector512.Create(limit);
+        for (int r = 0; r < rows; r += BlockRows)
+        {
+            Vector512<float> share = VectorExp.Rough(Vector512.Load(logits + r) - least);
+            sum += share & (Vector512.Load(best + r).AsInt32() >> 31).AsSingle();
+        }
+        return Vector512.Sum(sum);
     }
 }

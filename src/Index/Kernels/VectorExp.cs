@@ -8,6 +8,8 @@ public static unsafe class VectorExp
 {
     private const float Lowest = -87f, Highest = 88f, Log2E = 1.44269504088896341f;
     private const float Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
+    // 2^23 a factor of two. Linear between powers of two it would lie 4.068 % too high on average: hence less 2^23 log₂ 1.04068.
+    private const float RoughStep = 8388608 * Log2E, RoughOne = 127 * 8388608f - 482620;
     private const float C0 = 1.9875691500e-4f, C1 = 1.3981999507e-3f, C2 = 8.3334519073e-3f;
     private const float C3 = 4.1665795894e-2f, C4 = 1.6666665459e-1f, C5 = 5.0000001201e-1f;
 
@@ -32,6 +34,21 @@ public static unsafe class VectorExp
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.999993e-1f));
         Vector512<float> result = (p.AsInt32() - (Vector512.ConvertToInt32Native(n) << 23)).AsSingle();
         return Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest)), result, Vector512<float>.Zero);
+    }
+
+    /// <summary>Reference. As <see cref="Rough(Vector512{float})"/>.</summary>
+    public static float Rough(float x)
+        => BitConverter.Int32BitsToSingle((int)MathF.Round(MathF.Max(MathF.FusedMultiplyAdd(x, RoughStep, RoughOne), 0)));
+
+    /// <summary>
+    /// exp(x) within 4 % of itself and right on average, for sums of many: a float's bits, as a whole number, are nearly the
+    /// logarithm of it (Schraudolph, Neural Computation 11, 853). Below −88 the result is 0; x is at most 88.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Rough(Vector512<float> x)
+    {
+        Vector512<float> bits = Vector512.FusedMultiplyAdd(x, Vector512.Create(RoughStep), Vector512.Create(RoughOne));
+        return Vector512.ConvertToInt32Native(Vector512.MaxNative(bits, Vector512<float>.Zero)).AsSingle();
     }
 
     /// <summary>Reference. As <see cref="Shares"/>.</summary>

@@ -46,9 +46,9 @@ public sealed unsafe class CodeTablesTests
                 expected += dots[codes[s]];
                 sum += table[codes[s]];
             }
-            Assert.Equal(widest / 255, scale[g], 1e-6 * (1 + widest));
+            Assert.Equal(widest / CodeScan.MostOfEntry, scale[g], 1e-6 * (1 + widest));
             Assert.Equal(expected, offset[g] + scale[g] * sum, subspaces * (scale[g] * 0.501 + 1e-5));
-            Assert.Equal(widest > 0 ? 255 : 0, tables[(g * bytes)..((g + 1) * bytes)].Max());
+            Assert.Equal(widest > 0 ? CodeScan.MostOfEntry : 0, tables[(g * bytes)..((g + 1) * bytes)].Max());
         }
     }
 
