@@ -82,21 +82,21 @@ public readonly unsafe record struct PackedRow(nint Elements, nint Scales)
     /// <summary>Asks the memory for key and value, which will be read soon.</summary>
     internal void Prefetch(int dim)
     {
-        AlignedBytes.Prefetch((byte*)Elements, (byte*)Element(2 * dim));
+        CacheLines.Prefetch((byte*)Elements, (byte*)Element(2 * dim));
         if (Scales != 0)
-            AlignedBytes.Prefetch((byte*)Scales, (byte*)Scales + 1);
+            CacheLines.Prefetch((byte*)Scales, (byte*)Scales + 1);
     }
 
     /// <summary>Asks the memory for the key alone.</summary>
     internal void PrefetchKey(int dim)
     {
-        AlignedBytes.Prefetch((byte*)Elements, (byte*)Element(dim));
+        CacheLines.Prefetch((byte*)Elements, (byte*)Element(dim));
         if (Scales != 0)
-            AlignedBytes.Prefetch((byte*)Scales, (byte*)Scales + 1);
+            CacheLines.Prefetch((byte*)Scales, (byte*)Scales + 1);
     }
 
     /// <summary>Asks the memory for the value; its scale has come with the key's.</summary>
-    internal void PrefetchValue(int dim) => AlignedBytes.Prefetch((byte*)Element(dim), (byte*)Element(2 * dim));
+    internal void PrefetchValue(int dim) => CacheLines.Prefetch((byte*)Element(dim), (byte*)Element(2 * dim));
 
     /// <summary>Widens the key.</summary>
     public void ReadKey(int dim, float* destination) => Read(Elements, 0, dim, destination);

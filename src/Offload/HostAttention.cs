@@ -22,9 +22,12 @@ public static unsafe class HostAttention
         var accumulator = new Accumulator(queries, state, partial);
         for (int row = first; row < end; row += TileRows)
         {
-            int rows = Math.Min(TileRows, end - row);
+            // A tile is a page of the processor's, at which the hardware's own prefetching ends.
+            int rows = Math.Min(TileRows, end - row), next = row + rows;
+            store.PrefetchValues(layer, head, row, rows);
             store.ReadKeys(layer, head, row, rows, tile);
             accumulator.Score(tile, rows);
+            store.PrefetchKeys(layer, head, next, Math.Min(TileRows, end - next));
             store.ReadValues(layer, head, row, rows, tile);
             accumulator.Add(tile, rows);
         }

@@ -89,6 +89,12 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Widens the values of rows [first, first + count) to float32, [count, headDim].</summary>
     public void ReadValues(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, Part.Value);
 
+    /// <summary>Asks the memory for the keys of rows that will be read soon, if they are in a page: to the end of that page.</summary>
+    internal void PrefetchKeys(int layer, int head, int row, int count) => Prefetch(layer, row, count, Layout.KeyOffset(head, row));
+
+    /// <summary>Like <see cref="PrefetchKeys"/>, values.</summary>
+    internal void PrefetchValues(int layer, int head, int row, int count) => Prefetch(layer, row, count, Layout.ValueOffset(head, row));
+
     /// <summary>Token position of a row.</summary>
     public int Position(int layer, int head, int row)
         => FindSegment(layer, row) is { } segment && row >= segment.First ? segment.First + segment.Order(head)[row - segment.First] : row;
@@ -180,6 +186,15 @@ public sealed unsafe class KvStore : IDisposable
             _length[layer] = 0;
         }
         _bytes = 0;
+    }
+
+    private void Prefetch(int layer, int row, int count, long offset)
+    {
+        int page = KvLayout.PageOf(row);
+        if (page >= _pages[layer].Count || _pages[layer][page] is not { } held)
+            return;
+        int run = Math.Min(count, KvLayout.RowsPerPage - row % KvLayout.RowsPerPage);
+        CacheLines.Prefetch(held.Data + offset, held.Data + offset + (long)run * Layout.RowBytes);
     }
 
     private void Read(int layer, int head, int first, int count, float* destination, Part part)

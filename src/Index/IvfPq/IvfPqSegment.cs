@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -74,11 +73,5 @@ internal sealed unsafe class AlignedBytes
     public Span<byte> Span => new(Pointer, Length);
 
     /// <summary>Asks the memory for bytes [first, end), which will be read soon.</summary>
-    public void Prefetch(long first, long end) => Prefetch(Pointer + first, Pointer + end);
-
-    public static void Prefetch(byte* from, byte* to)
-    {
-        for (; Sse.IsSupported && from < to; from += Line)
-            Sse.Prefetch0(from);
-    }
+    public void Prefetch(long first, long end) => CacheLines.Prefetch(Pointer + first, Pointer + end);
 }

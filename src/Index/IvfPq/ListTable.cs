@@ -1,3 +1,5 @@
+using Retrieval.Index.Kernels;
+
 namespace Retrieval.Index;
 
 /// <summary>
@@ -42,9 +44,9 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     private sbyte* ValuesEnd => Means + WholeLines(dim * padded);
 
     /// <summary>Asks the memory for what the lists' scores are made of.</summary>
-    public void PrefetchScores() => AlignedBytes.Prefetch(scores, (byte*)ScoresEnd);
+    public void PrefetchScores() => CacheLines.Prefetch(scores, (byte*)ScoresEnd);
 
-    public void PrefetchMeanScale() => AlignedBytes.Prefetch((byte*)MeanScale, (byte*)Means);
+    public void PrefetchMeanScale() => CacheLines.Prefetch((byte*)MeanScale, (byte*)Means);
 
     /// <summary>What a table takes.</summary>
     public static ListBytes Bytes(int dim, int padded)
