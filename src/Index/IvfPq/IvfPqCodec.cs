@@ -27,6 +27,7 @@ internal sealed class IvfPqCodec
         CodeNoise = codeNoise;
         Sharp = sharp;
         ValueCovariance = values.Covariance;
+        ValueMean = values.Mean;
         ValueSpread = values.Spread;
         ValueVariance = values.Variance;
         BandStarts = ChooseBands(variances);
@@ -56,6 +57,9 @@ internal sealed class IvfPqCodec
 
     /// <summary>Cov(key, value) inside lists, [dim, dim], the key's axis first.</summary>
     public float[] ValueCovariance { get; }
+
+    /// <summary>[dim]: the mean of all values.</summary>
+    public float[] ValueMean { get; }
 
     /// <summary>Mean squared distance of a value from its list's mean.</summary>
     public float ValueSpread { get; }
@@ -120,7 +124,7 @@ internal sealed class IvfPqCodec
     }
 
     /// <summary>Bytes of matrices and codebooks.</summary>
-    public long Bytes => sizeof(float) * (3L * Dim * Dim + ProductQuantizer.Centroids * Dim + 2 * Dim);
+    public long Bytes => sizeof(float) * (3L * Dim * Dim + ProductQuantizer.Centroids * Dim + 3 * Dim);
 
     /// <summary>Coordinates of queries, [group, dim].</summary>
     public unsafe void Transform(ReadOnlySpan<float> queries, float* x)

@@ -18,8 +18,12 @@ internal sealed unsafe class ListEstimate
     private const float Prior = 6;
     private const float OpenedTilt = 0.25f;
 
-    // A list whose mass is a millionth of the attention cannot move the output by a rounding error of its rows.
-    private const float Negligible = 1e-6f;
+    // Lists that weigh next to nothing take the mean of all values instead of their own. These err in all directions, so that squares
+    // of masses add up: to this squared, far below what is estimated otherwise.
+    private const float Unread = 2e-3f;
+
+    // The same as a part of a target for the whole error.
+    private const float UnreadOfTarget = 0.1f;
 
     private const int RowsOfPart = 192;
 
@@ -31,6 +35,7 @@ internal sealed unsafe class ListEstimate
     private CascadeQuery _query;
     private ListLevel _lists = null!;
     private int _dim, _group, _count, _listParts;
+    private float _unread;
 
     /// <summary>Parts with rows that are read, after those with lists.</summary>
     public int Parts => _listParts + RowParts.Count(_count, RowsOfPart);
@@ -62,6 +67,7 @@ internal sealed unsafe class ListEstimate
             PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
         _sum.AsSpan(0, _group).Clear();
         TakeOut(chosen);
+        _unread = Unheard();
         Promises.Scale(lists.Mass, 1 - query.Budget.QuietDiscount);
         for (int g = 0; g < _group; g++)
         {
@@ -180,40 +186,43 @@ internal sealed unsafe class ListEstimate
             TensorPrimitives.Add(all, shares, all);
             _partSums[part * _group + g] = TensorPrimitives.Sum(shares);
         }
+        TensorPrimitives.Multiply(all, all, all);
+        float threshold = ScoreThreshold.ForRest(_listMass.Pointer + firstList, count, _unread / _listParts);
+        float* left = stackalloc float[_group];
         // Gathered from all segments first, so that the kernel can ask for rows long before it needs them.
         sbyte* rows = index.Table(begin).Means;
         int* offsets = _wanted.Pointer + firstList;
         float* weights = _listWeights.Pointer + firstList;
         int wanted = 0;
-        for (int s = begin; s < end; s++)
+        fixed (float* mass = _lists.Mass)
         {
-            if (s + 1 < end)
-                index.Table(s + 1).PrefetchMeanScale();
-            ListTable lists = index.Table(s);
-            int some = ScoreThreshold.Collect(_listMass.Pointer + index.FirstLists[s], lists.Padded, Negligible, offsets + wanted);
-            Weigh(lists, index.FirstLists[s], offsets + wanted, some, (int)(lists.Means - rows), weights + wanted);
-            wanted += some;
+            for (int s = begin; s < end; s++)
+            {
+                if (s + 1 < end)
+                    index.Table(s + 1).PrefetchMeanScale();
+                ListTable lists = index.Table(s);
+                int first = index.FirstLists[s];
+                wanted += WeightedByteRows.Take(
+                    _listMass.Pointer + first, threshold, lists.Padded, mass + first, _lists.Count, lists.MeanScale, _group,
+                    (int)(lists.Means - rows), _dim, offsets + wanted, weights + wanted, _lists.Count, left);
+            }
         }
         WeightedByteRows.Accumulate(rows, offsets, wanted, _dim, weights, _lists.Count, _group, output);
+        for (int g = 0; g < _group; g++)
+        {
+            var own = new Span<float>(output + g * _dim, _dim);
+            TensorPrimitives.MultiplyAdd(_query.Codec.ValueMean, left[g], own, own);
+        }
         _partMeans[part] = wanted;
     }
 
-    /// <summary>Numbers of a segment's lists become places of their mean values, which weigh as much as the lists, times their scale.</summary>
-    private void Weigh(ListTable lists, int first, int* numbers, int count, int place, float* weights)
+    /// <summary>Sum of the squared masses of lists whose mean values need not be read. Of a sharp head all masses are relative to less than the whole attention.</summary>
+    private float Unheard()
     {
-        int group = _group, stride = _lists.Count, dim = _dim;
-        float* scales = lists.MeanScale;
-        fixed (float* all = _lists.Mass)
-        {
-            float* mass = all + first;
-            for (int i = 0; i < count; i++)
-            {
-                int number = numbers[i];
-                for (int g = 0; g < group; g++)
-                    weights[g * stride + i] = mass[g * stride + number] * scales[number];
-                numbers[i] = place + number * dim;
-            }
-        }
+        float share = _query.Targeted ? MathF.Min(Unread, UnreadOfTarget * _query.Budget.MaxError) : Unread, whole = float.PositiveInfinity;
+        for (int g = 0; g < _group; g++)
+            whole = MathF.Min(whole, MathF.Max(_sum[g], 1));
+        return share * whole * share * whole;
     }
 
     /// <summary>Asks the memory for a tile's values.</summary>

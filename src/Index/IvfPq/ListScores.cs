@@ -96,10 +96,10 @@ internal static unsafe class ListScores
         for (int i = 0; i < count; i += Lanes)
         {
             Vector512<float> logit = Vector512.Load(logits + i) + Vector512.Create(offset), logCount = Vector512.Load(logCounts + i);
-            Vector512<float> variance = Vector512.Load(variances + i), half = Vector512.Max(logCount, Vector512<float>.Zero), critical = half + half;
-            Vector512<float> gain = variance * 0.5f, frozen = Vector512.GreaterThanOrEqual(variance, critical);
-            if (frozen.AsInt32() != Vector512<int>.Zero)
-                gain = Vector512.ConditionalSelect(frozen, Vector512.Sqrt(variance * critical) - half, gain);
+            Vector512<float> variance = Vector512.Load(variances + i), half = Vector512.MaxNative(logCount, Vector512<float>.Zero), critical = half + half;
+            // Both, since which it is would be guessed wrongly too often.
+            Vector512<float> frozen = Vector512.GreaterThanOrEqual(variance, critical);
+            Vector512<float> gain = Vector512.ConditionalSelect(frozen, Vector512.Sqrt(variance * critical) - half, variance * 0.5f);
             logit.Store(logits + i);
             Vector512<float> mass = logit + gain + logCount;
             mass.Store(variances + i);

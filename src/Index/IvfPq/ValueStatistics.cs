@@ -8,9 +8,10 @@ namespace Retrieval.Index;
 /// Cov(key, value) inside lists, in the coordinates of the keys, [dim, dim] with the key's axis first: among rows weighted by
 /// exp(x · y) with jointly normal y and v, the mean value is shifted by xᵀ Cov(y, v).
 /// </param>
+/// <param name="Mean">[dim]: the mean of all values.</param>
 /// <param name="Spread">Mean squared distance of a value from its list's mean.</param>
 /// <param name="Variance">Mean squared distance of a value from the mean of all.</param>
-internal sealed unsafe record ValueStatistics(float[] Covariance, float Spread, float Variance)
+internal sealed unsafe record ValueStatistics(float[] Covariance, float[] Mean, float Spread, float Variance)
 {
     public static ValueStatistics Of(IReadOnlyList<ClusteredRows> segments, IKeyRows values)
     {
@@ -31,8 +32,9 @@ internal sealed unsafe record ValueStatistics(float[] Covariance, float Spread, 
         }
         long rows = Math.Max(1, segments.Sum(segment => (long)segment.Count));
         TensorPrimitives.Divide(covariance, (float)rows, covariance);
-        double variance = square / rows - TensorPrimitives.SumOfSquares<float>(total) / ((double)rows * rows);
-        return new ValueStatistics(covariance, (float)Math.Max((square - squareOfMeans) / rows, 0), (float)Math.Max(variance, 0));
+        TensorPrimitives.Divide(total, (float)rows, total);
+        double variance = square / rows - TensorPrimitives.SumOfSquares<float>(total);
+        return new ValueStatistics(covariance, total, (float)Math.Max((square - squareOfMeans) / rows, 0), (float)Math.Max(variance, 0));
     }
 
     /// <summary>Adds the products of keys and values, and the values to their clusters' sums.</summary>

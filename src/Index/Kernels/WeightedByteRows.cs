@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -8,6 +9,60 @@ public static unsafe class WeightedByteRows
 {
     // Rows that are asked for before they are read.
     private const int Ahead = 48;
+
+    /// <summary>Reference. As <see cref="Take"/>.</summary>
+    public static int TakeReference(
+        float* worth, float threshold, int count, float* weights, int stride, float* scales, int group, int first, int rowBytes, int* offsets, float* taken, int takenStride, float* left)
+    {
+        int found = 0;
+        for (int i = 0; i < count; i++)
+        {
+            for (int g = 0; g < group && worth[i] < threshold; g++)
+                left[g] += weights[(long)g * stride + i];
+            if (worth[i] < threshold)
+                continue;
+            offsets[found] = first + i * rowBytes;
+            for (int g = 0; g < group; g++)
+                taken[(long)g * takenStride + found] = weights[(long)g * stride + i] * scales[i];
+            found++;
+        }
+        return found;
+    }
+
+    /// <summary>Offsets and weights for <see cref="Accumulate"/> of those rows that are worth a threshold.</summary>
+    /// <param name="worth">[count]</param>
+    /// <param name="weights">[group, stride]</param>
+    /// <param name="scales">[count]: of each row's bytes.</param>
+    /// <param name="first">Where the first row begins.</param>
+    /// <param name="offsets">[count]: what follows those that were found is overwritten; so in each row of taken.</param>
+    /// <param name="taken">[group, takenStride]: weights, scales of the rows included.</param>
+    /// <param name="left">[group], added to: the weights of the other rows.</param>
+    /// <returns>How many.</returns>
+    public static int Take(
+        float* worth, float threshold, int count, float* weights, int stride, float* scales, int group, int first, int rowBytes, int* offsets, float* taken, int takenStride, float* left)
+    {
+        if (!Avx512F.IsSupported || count % 16 != 0)
+            return TakeReference(worth, threshold, count, weights, stride, scales, group, first, rowBytes, offsets, taken, takenStride, left);
+        int found = 0;
+        Vector512<float>* sums = stackalloc Vector512<float>[group];
+        Vector512<float> least = Vector512.Create(threshold);
+        Vector512<int> offset = Vector512<int>.Indices * rowBytes + Vector512.Create(first);
+        for (int i = 0; i < count; i += 16, offset += Vector512.Create(16 * rowBytes))
+        {
+            Vector512<float> mask = Vector512.GreaterThanOrEqual(Vector512.Load(worth + i), least), scale = Vector512.Load(scales + i);
+            Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), offset).Store(offsets + found);
+            for (int g = 0; g < group; g++)
+            {
+                Vector512<float> weight = Vector512.Load(weights + (long)g * stride + i);
+                Avx512F.Compress(Vector512<float>.Zero, mask, weight * scale).Store(taken + (long)g * takenStride + found);
+                sums[g] += Vector512.AndNot(weight, mask);
+            }
+            found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
+        }
+        for (int g = 0; g < group; g++)
+            left[g] += Vector512.Sum(sums[g]);
+        return found;
+    }
 
     /// <summary>Reference. As <see cref="Accumulate"/>.</summary>
     public static void AccumulateReference(

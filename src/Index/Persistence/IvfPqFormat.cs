@@ -80,6 +80,7 @@ internal static unsafe class IvfPqFormat
             writer.Write<float>(codebook);
         writer.Write<float>(codec.CodeNoise);
         writer.Write<float>(codec.ValueCovariance);
+        writer.Write<float>(codec.ValueMean);
         writer.Write(codec.ValueSpread);
         writer.Write(codec.ValueVariance);
     }
@@ -97,8 +98,8 @@ internal static unsafe class IvfPqFormat
         var codebooks = new float[starts.Length - 1][];
         for (int s = 0; s < codebooks.Length; s++)
             codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
-        float[] noise = reader.ReadFloats(dim, "code noise", 0), covariance = reader.ReadFloats(square, "value covariance");
-        var values = new ValueStatistics(covariance, reader.ReadFloats(1, "spread of values", 0)[0], reader.ReadFloats(1, "variance of values", 0)[0]);
+        float[] noise = reader.ReadFloats(dim, "code noise", 0), covariance = reader.ReadFloats(square, "value covariance"), mean = reader.ReadFloats(dim, "mean of values");
+        var values = new ValueStatistics(covariance, mean, reader.ReadFloats(1, "spread of values", 0)[0], reader.ReadFloats(1, "variance of values", 0)[0]);
         return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, values, sharp);
     }
 

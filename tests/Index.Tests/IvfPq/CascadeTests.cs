@@ -53,6 +53,22 @@ public sealed class CascadeTests
         Assert.True(errors[0] < 0.9, $"{errors[0]}");
     }
 
+    /// <summary>Lists that weigh next to nothing take the mean of all values: where values are equal, nothing is missing from the output.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public void WhatIsNotReadKeepsItsMass(float factor)
+    {
+        const int Count = 6000, Dim = 64;
+        using PackedIndex packed = Pack(Heads.Keys(Count, Dim), new MemoryRows([.. Enumerable.Repeat(3f, Count * Dim)], Dim), 0, halves: true);
+        float[] queries = [.. Heads.Queries(3, Dim).Select(x => x * factor)];
+        Attention some = packed.Attend(queries, new CascadeBudget(64, 16, 16));
+        Assert.All(some.Output, x => Assert.Equal(3, x, 3 * Rounding));
+        long tables = packed.Index.Segments.Sum(segment => (long)segment.PaddedLists) * (Dim + IvfPqCodec.Bands + 2 * sizeof(float));
+        long means = packed.Index.Segments.Sum(segment => (long)segment.Lists) * (Dim + sizeof(float));
+        Assert.InRange(some.Bytes.Lists, tables, tables + means / 2 + 2 * sizeof(int) * Count);
+    }
+
     [Fact]
     public void BytesAreCountedAndKeptWithinTheBudget()
     {

@@ -37,6 +37,44 @@ public sealed unsafe class WeightedByteRowsTests
         }
     }
 
+    private delegate int Taking(
+        float* worth, float threshold, int count, float* weights, int stride, float* scales, int group, int first, int rowBytes, int* offsets, float* taken, int takenStride, float* left);
+
+    [Theory]
+    [MemberData(nameof(Shapes.LengthTheory), MemberType = typeof(Shapes))]
+    public void RowsWorthTheThresholdAreTakenAndTheOthersWeightsAddedUp(int count)
+    {
+        const int First = 500, RowBytes = 48;
+        foreach (int group in (int[])[1, 2, 3, 7])
+        {
+            int stride = count + 3, takenStride = count + 5;
+            float[] worth = RandomData.Normal(count, count), weights = RandomData.Normal(group * stride, group + count), scales = RandomData.Normal(count, 3);
+            foreach (float threshold in (float[])[float.NegativeInfinity, 0.5f, float.PositiveInfinity])
+            {
+                int[] expected = [.. Enumerable.Range(0, count).Where(i => worth[i] >= threshold)];
+                foreach (Taking take in (Taking[])[WeightedByteRows.Take, WeightedByteRows.TakeReference])
+                {
+                    using var guardedWorth = new GuardedMemory<float>(worth);
+                    using var guardedWeights = new GuardedMemory<float>(weights.AsSpan(0, (group - 1) * stride + count));
+                    using var guardedScales = new GuardedMemory<float>(scales);
+                    using var offsets = new GuardedMemory<int>(count);
+                    using var taken = new GuardedMemory<float>((group - 1) * takenStride + count);
+                    using var left = new GuardedMemory<float>(group);
+                    left.Span.Fill(0.25f);
+                    int found = take(
+                        guardedWorth.Pointer, threshold, count, guardedWeights.Pointer, stride, guardedScales.Pointer, group, First, RowBytes, offsets.Pointer, taken.Pointer, takenStride, left.Pointer);
+                    Assert.Equal(expected.Select(i => First + i * RowBytes), offsets.Span[..found].ToArray());
+                    for (int g = 0; g < group; g++)
+                    {
+                        Assert.Equal(expected.Select(i => weights[g * stride + i] * scales[i]), taken.Span.Slice(g * takenStride, found).ToArray());
+                        double rest = 0.25 + Enumerable.Range(0, count).Except(expected).Sum(i => (double)weights[g * stride + i]);
+                        Assert.Equal(rest, left.Span[g], 1e-5 * (1 + count));
+                    }
+                }
+            }
+        }
+    }
+
     private static void Check(int dim, int count, int group)
     {
         const int Stride = AllRows + 3;
