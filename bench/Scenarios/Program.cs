@@ -16,6 +16,7 @@ root.Subcommands.Add(PeerScenario.Create());
 root.Subcommands.Add(PerplexityScenario.Create());
 root.Subcommands.Add(PositionsScenario.Create());
 root.Subcommands.Add(PrefillScenario.Create());
+root.Subcommands.Add(ReadsScenario.Create());
 root.Subcommands.Add(SteadyScenario.Create());
 
 try

@@ -7,12 +7,12 @@ namespace Retrieval.Runtime.Policies;
 /// <summary>
 /// Indexes over the far tokens of one layer, one for each KV head. A prompt's rows are indexed in the background while the next
 /// layer computes. Rows that the window leaves behind in decode are attended to exactly until there are enough for a segment, which
-/// one step builds: beside the steps a build would take their cores away in turns, and make some of them ten times as long.
+/// steps build, a head each: beside the steps a build would take their cores away in turns, and make some of them ten times as long.
 /// </summary>
 internal sealed unsafe class IvfPqSelector : ITokenSelector
 {
-    // Layers reach the length of a segment in the same step; they build one after another instead, a layer a step.
-    private const int Stagger = 64;
+    // Layers reach the length of a segment in the same step; they build one after another instead, a head a step.
+    private const int Stagger = 512;
 
     // Scratch memory serves all layers: they are searched one after another.
     private static readonly ConditionalWeakTable<WorkerPool, CascadeTeam> Teams = [];
@@ -30,6 +30,10 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private IvfPqIndex?[] _indexes;
     private PackedRows[][] _packed;
     private Task? _prefillBuild;
+
+    // What steps have built of the next segment: the first heads' parts of so many rows.
+    private List<IvfPqSegment[]> _built = [];
+    private int _building;
     private int _count, _indexed;
     private long _bytesRead;
 
@@ -94,6 +98,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public IndexedRows? Reading(int end, int length, PromptQueries queries)
     {
         Settle();
+        StopBuilding();
         int first = _layer.Sinks + _indexed, segmentRows = _indexes[0]?.Options.SegmentRows ?? _policy.IndexOf(length).SegmentRows;
         // All of them: chunks and segments then end together, and no rows between the two are attended to exactly by every token.
         if (end - first >= segmentRows)
@@ -109,6 +114,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Prefill(int rows, PromptQueries queries)
     {
         Settle();
+        StopBuilding();
         _count += rows;
         _queries = queries.Copy();
         int first = _layer.Sinks + _indexed, count = Pending >= IvfPqPolicy.SmallestSegment ? Pending : 0;
@@ -123,10 +129,19 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Append(int rows)
     {
         _count += rows;
-        if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
+        if (_built.Count == 0)
+        {
+            if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer * _kvHeads % Stagger)
+                return;
+            _building = Math.Min(Pending, _policy.IndexOf(_count).SegmentRows);
+        }
+        int first = _layer.Sinks + _indexed;
+        _built.Add(Build(_built.Count, _queries, first, _building, first + _building));
+        if (_built.Count < _kvHeads)
             return;
-        int first = _layer.Sinks + _indexed, count = Math.Min(Pending, _policy.IndexOf(_count).SegmentRows);
-        Extend(_queries, first, count, first + count);
+        Adopt([.. _built], _layer.Workers);
+        _indexed += _building;
+        _built.Clear();
         // A generation without a prompt has no queries to calibrate with.
         if (_targets.Length == 0)
             _targets = [.. Enumerable.Repeat(HeadCalibration.WithoutSamples((float)_policy.MaxError), _kvHeads)];
@@ -135,6 +150,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Truncate(int rows)
     {
         Settle();
+        StopBuilding();
         _count = Math.Min(_count, rows);
         int end = _layer.Sinks + _count;
         foreach (IvfPqIndex? index in _indexes)
@@ -189,6 +205,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             // The source's prompts go on to change its own.
             _queries = _queries.Copy(),
             _indexes = [.. _indexes.Select(index => index?.Copy())],
+            _built = [.. _built],
+            _building = _building,
         };
         fork.Repack();
         fork._targets = policy.MaxError == _policy.MaxError || _indexed == 0 ? _targets : fork.Targets(fork.Calibrations(_queries, _layer.Sinks + _indexed));
@@ -231,6 +249,16 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         _layer.Workers.For(_kvHeads, 1, (_, head, _) => built[head] = Build(head, queries, first, count, length));
         Adopt(built, _layer.Workers);
         _indexed += count;
+    }
+
+    /// <summary>Forgets a segment that is not complete; its rows are still where they were.</summary>
+    private void StopBuilding()
+    {
+        if (_built.Count == 0)
+            return;
+        _built.Clear();
+        if (_indexed == 0)
+            Array.Clear(_indexes);
     }
 
     /// <summary>New segments of a KV head.</summary>
