@@ -23,7 +23,7 @@ internal sealed unsafe class ListEstimate
     private const float Unread = 2e-3f;
 
     // The same as a part of a target for the whole error.
-    private const float UnreadOfTarget = 0.1f;
+    private const float UnreadOfTarget = 0.04f;
 
     private const int RowsOfPart = 192;
 
