@@ -21,17 +21,17 @@ public sealed class WorkerPool : IDisposable
     // What a region's end is waited for before the core is offered to others: whoever is inside may not be running.
     private const int SpinsBeforeYield = 2000;
 
-    // Added to the workers inside while nobody may come in.
-    private const int Closed = int.MinValue / 2;
+    // The state: number of the region, whether it is open, workers inside. One number, so that who comes in knows where.
+    private const int RegionShift = 32;
+    private const long NextRegion = 1L << RegionShift, Open = 1L << 30, Inside = Open - 1;
 
     private readonly Thread[] _threads;
-    private readonly ManualResetEventSlim _wake = new(false, spinCount: 0);
+    private readonly object _wake = new();
     private Action<int> _body = static _ => { };
     private Exception? _failure;
-    private volatile int _region;
     private volatile bool _stop;
-    private int _inside = Closed;
-    private int _entered;
+    private long _state;
+    private int _entered, _sleeping;
     private int _next;
 
     /// <param name="threads">Workers, the calling thread included; at least 1.</param>
@@ -81,11 +81,10 @@ public sealed class WorkerPool : IDisposable
     public void Dispose()
     {
         _stop = true;
-        _region++;
-        _wake.Set();
+        Interlocked.Add(ref _state, NextRegion);
+        Wake();
         foreach (Thread thread in _threads)
             thread.Join();
-        _wake.Dispose();
     }
 
     /// <param name="awaited">Workers that must come in.</param>
@@ -99,17 +98,15 @@ public sealed class WorkerPool : IDisposable
         _body = body;
         _failure = null;
         _entered = 0;
-        Interlocked.Add(ref _inside, -Closed);
-        _region++;
-        _wake.Set();
+        Interlocked.Add(ref _state, NextRegion + Open);
+        Wake();
         Invoke(0);
         for (int spins = 0; Volatile.Read(ref _entered) < awaited; spins++)
             Wait(spins);
-        Interlocked.Add(ref _inside, Closed);
+        Interlocked.Add(ref _state, -Open);
         // Who finds the region closed is counted for a moment.
-        for (int spins = 0; Volatile.Read(ref _inside) != Closed; spins++)
+        for (int spins = 0; (Volatile.Read(ref _state) & Inside) != 0; spins++)
             Wait(spins);
-        _wake.Reset();
         if (_failure is { } failure)
             ExceptionDispatchInfo.Throw(failure);
     }
@@ -122,32 +119,55 @@ public sealed class WorkerPool : IDisposable
             Thread.Yield();
     }
 
+    /// <summary>Wakes who sleeps. Whoever is about to sleep has said so before it looks at the state for the last time.</summary>
+    private void Wake()
+    {
+        if (Volatile.Read(ref _sleeping) == 0)
+            return;
+        lock (_wake)
+            Monitor.PulseAll(_wake);
+    }
+
+    /// <summary>Sleeps until there is another region than one; it may be over by then.</summary>
+    private void Sleep(int seen)
+    {
+        lock (_wake)
+        {
+            Interlocked.Increment(ref _sleeping);
+            while (RegionOf(Volatile.Read(ref _state)) == seen)
+                Monitor.Wait(_wake);
+            Interlocked.Decrement(ref _sleeping);
+        }
+    }
+
+    private static int RegionOf(long state) => (int)(state >> RegionShift);
+
     private void Work(int worker)
     {
         int seen = 0;
         while (true)
         {
-            for (int spins = 0; _region == seen; spins++)
+            for (int spins = 0; RegionOf(Volatile.Read(ref _state)) == seen; spins++)
             {
                 if (spins < SpinsBeforeSleep)
                     Thread.SpinWait(1);
-                else if (_wake.IsSet)
+                else if ((Volatile.Read(ref _state) & Open) != 0)
                     // Another worker is still busy with the region that this one has left.
                     Thread.Yield();
                 else
-                    _wake.Wait();
+                    Sleep(seen);
             }
-            seen = _region;
             if (_stop)
                 return;
-            if (Interlocked.Increment(ref _inside) > 0)
+            // Open or not, it stays the same region while this worker counts as inside an open one.
+            long state = Interlocked.Increment(ref _state);
+            seen = RegionOf(state);
+            if ((state & Open) != 0)
             {
-                // It may be a later region than the one that was seen; while this worker is inside it stays.
-                seen = _region;
                 Interlocked.Increment(ref _entered);
                 Invoke(worker);
             }
-            Interlocked.Decrement(ref _inside);
+            Interlocked.Decrement(ref _state);
         }
     }
 

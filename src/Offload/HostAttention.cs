@@ -22,7 +22,7 @@ public static unsafe class HostAttention
         var accumulator = new Accumulator(queries, state, partial);
         for (int row = first; row < end; row += TileRows)
         {
-            // A tile is a page of the processor's, at which the hardware's own prefetching ends.
+            // A tile of 64 elements is a page of the processor's, at which the hardware's own prefetching ends.
             int rows = Math.Min(TileRows, end - row), next = row + rows;
             store.PrefetchValues(layer, head, row, rows);
             store.ReadKeys(layer, head, row, rows, tile);

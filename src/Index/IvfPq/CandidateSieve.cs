@@ -17,7 +17,7 @@ internal sealed unsafe class CandidateSieve
     // Lists can promise the wrong ones: some lead whatever they promise.
     private const int AnyList = 128;
 
-    // A thread's while.
+    // Enough to be worth a thread's while: they lie far apart.
     private const int LeadersOfPart = 8;
 
     // Fewer rows are not worth a second pass.
@@ -114,7 +114,7 @@ internal sealed unsafe class CandidateSieve
     /// <summary>Asks the memory for the codes of a leading list: they are far apart.</summary>
     private void Prefetch(SegmentCursor cursor, int leader) => _scanner.Prefetch(cursor, _leaders[leader], _leaders[leader] + 1);
 
-    /// <summary>Finds what rows of the other lists must reach.</summary>
+    /// <summary>Finds what rows must reach.</summary>
     public void Aim()
     {
         for (int g = 0; g < _lists.Group; g++)

@@ -107,11 +107,12 @@ internal sealed unsafe class CodeLevel
         if (begin == end)
             return;
         int group = _lists.Group, start = Starts[begin], rows = Rows(part);
-        float* logits = LogitsOf(part), weights = _weights.Pointer, all = stackalloc float[group];
+        float* logits = LogitsOf(part), weights = _weights.Pointer, ofPart = stackalloc float[group];
         fixed (float* moved = _moved)
-            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, _scores.Pointer + start, all);
+            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, _scores.Pointer + start, ofPart);
         if (_sieved)
             _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
+        // Lists are shorter than what is worth a call above, so that each one's sum is taken here.
         for (int i = begin; i < end; i++)
         {
             int count = _sieved ? _sieve.Counts[i] : _opened.Starts[i + 1] - _opened.Starts[i];

@@ -5,7 +5,7 @@ namespace Retrieval.Index;
 
 /// <summary>
 /// Last level of a <see cref="Cascade"/>: the weighted sum of values, of which only some are read. Each list's unread mass takes
-/// the list's mean value, corrected twice, because rows that attract a query are not like the others of their list:
+/// the list's mean value (the lightest lists that of all), corrected twice, because rows that attract a query are not like the others of their list:
 /// <list type="bullet">
 /// <item>towards the rows of the list that were read, weighted as they are, by n / (n + <see cref="Prior"/>) for n of them;</item>
 /// <item>by xᵀ Cov(y, v), the shift of the mean under weights exp(x · y) if residual keys y and values v are jointly normal: in
@@ -14,16 +14,16 @@ namespace Retrieval.Index;
 /// </summary>
 internal sealed unsafe class ListEstimate
 {
-    // All three measured on four real heads (docs/log.md); the minimum is flat.
+    // Both measured on four real heads (docs/log.md); the minimum is flat.
     private const float Prior = 6;
     private const float OpenedTilt = 0.25f;
 
     // Lists that weigh next to nothing take the mean of all values instead of their own. These err in all directions, so that squares
     // of masses add up: to this squared, far below what is estimated otherwise.
-    private const float Unread = 2e-3f;
+    private const float QuietShare = 2e-3f;
 
     // The same as a part of a target for the whole error.
-    private const float UnreadOfTarget = 0.04f;
+    private const float QuietShareOfTarget = 0.04f;
 
     private const int RowsOfPart = 192;
 
@@ -35,7 +35,7 @@ internal sealed unsafe class ListEstimate
     private CascadeQuery _query;
     private ListLevel _lists = null!;
     private int _dim, _group, _count, _listParts;
-    private float _unread;
+    private float _whole;
 
     /// <summary>Parts with rows that are read, after those with lists.</summary>
     public int Parts => _listParts + RowParts.Count(_count, RowsOfPart);
@@ -67,7 +67,7 @@ internal sealed unsafe class ListEstimate
             PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
         _sum.AsSpan(0, _group).Clear();
         TakeOut(chosen);
-        _unread = Unheard();
+        _whole = Whole();
         Promises.Scale(lists.Mass, 1 - query.Budget.QuietDiscount);
         for (int g = 0; g < _group; g++)
         {
@@ -186,8 +186,12 @@ internal sealed unsafe class ListEstimate
             TensorPrimitives.Add(all, shares, all);
             _partSums[part * _group + g] = TensorPrimitives.Sum(shares);
         }
+        // Far more than any list weighs that is not read; its square is still a float.
+        TensorPrimitives.Multiply(all, 1 / _whole, all);
+        TensorPrimitives.Min(all, 1e15f, all);
         TensorPrimitives.Multiply(all, all, all);
-        float threshold = ScoreThreshold.ForRest(_listMass.Pointer + firstList, count, _unread / _listParts);
+        float share = _query.Targeted ? MathF.Min(QuietShare, QuietShareOfTarget * _query.Budget.MaxError) : QuietShare;
+        float threshold = ScoreThreshold.ForRest(_listMass.Pointer + firstList, count, share * share / _listParts);
         float* left = stackalloc float[_group];
         // Gathered from all segments first, so that the kernel can ask for rows long before it needs them.
         sbyte* rows = index.Table(begin).Means;
@@ -216,13 +220,13 @@ internal sealed unsafe class ListEstimate
         _partMeans[part] = wanted;
     }
 
-    /// <summary>Sum of the squared masses of lists whose mean values need not be read. Of a sharp head all masses are relative to less than the whole attention.</summary>
-    private float Unheard()
+    /// <summary>What masses are relative to: the whole attention, but in a sharp head less, and then the rows that were read have nearly all of it.</summary>
+    private float Whole()
     {
-        float share = _query.Targeted ? MathF.Min(Unread, UnreadOfTarget * _query.Budget.MaxError) : Unread, whole = float.PositiveInfinity;
+        float whole = float.PositiveInfinity;
         for (int g = 0; g < _group; g++)
             whole = MathF.Min(whole, MathF.Max(_sum[g], 1));
-        return share * whole * share * whole;
+        return whole;
     }
 
     /// <summary>Asks the memory for a tile's values.</summary>

@@ -10,7 +10,7 @@ public static unsafe class CacheLines
     /// <summary>Asks the memory for the lines of [from, to). A hint: nothing happens where the processor has none, or where there is no memory.</summary>
     public static void Prefetch(byte* from, byte* to)
     {
-        for (; Sse.IsSupported && from < to; from += Line)
+        for (from -= (nint)from % Line; Sse.IsSupported && from < to; from += Line)
             Sse.Prefetch0(from);
     }
 }

@@ -17,7 +17,7 @@ public static unsafe class CodeScan
     /// <summary>The number of a row's codes is a multiple of this.</summary>
     public const int Octet = 8;
 
-    /// <summary>A row has at most so many codes: a sum of half its entries must fit in 15 bits.</summary>
+    /// <summary>A row has at most so many codes: a sum of half its entries fits in 15 bits.</summary>
     public const int MostSubspaces = 256;
 
     /// <summary>Largest entry of a table: two of them are summed in a byte.</summary>

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
-/// <summary>Attention weights of the rows of a list from the logits that <see cref="CodeScan"/> made of their codes.</summary>
+/// <summary>Attention weights of rows from the logits that <see cref="CodeScan"/> made of their codes.</summary>
 public static unsafe class CodeWeights
 {
     // A weight relative to the whole attention is near 1 at most unless a code misleads; exp(40) leaves room for sums of squares.

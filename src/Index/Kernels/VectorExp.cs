@@ -38,10 +38,10 @@ public static unsafe class VectorExp
 
     /// <summary>Reference. As <see cref="Rough(Vector512{float})"/>.</summary>
     public static float Rough(float x)
-        => BitConverter.Int32BitsToSingle((int)MathF.Round(MathF.Max(MathF.FusedMultiplyAdd(x, RoughStep, RoughOne), 0)));
+        => BitConverter.Int32BitsToSingle((int)MathF.Max(MathF.FusedMultiplyAdd(x, RoughStep, RoughOne), 0));
 
     /// <summary>
-    /// exp(x) within 4 % of itself and right on average, for sums of many: a float's bits, as a whole number, are nearly the
+    /// exp(x) within 4 % of itself from −87 on, and right on average, for sums of many: a float's bits, as a whole number, are nearly the
     /// logarithm of it (Schraudolph, Neural Computation 11, 853). Below −88 the result is 0; x is at most 88.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

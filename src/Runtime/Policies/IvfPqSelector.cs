@@ -33,7 +33,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
 
     // What steps have built of the next segment: the first heads' parts of so many rows.
     private List<IvfPqSegment[]> _built = [];
-    private int _building;
+    private int _buildingRows;
+    private bool _buildPrepares;
     private int _count, _indexed;
     private long _bytesRead;
 
@@ -133,14 +134,14 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         {
             if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer * _kvHeads % Stagger)
                 return;
-            _building = Math.Min(Pending, _policy.IndexOf(_count).SegmentRows);
+            (_buildingRows, _buildPrepares) = (Math.Min(Pending, _policy.IndexOf(_count).SegmentRows), _indexes[0] is null);
         }
         int first = _layer.Sinks + _indexed;
-        _built.Add(Build(_built.Count, _queries, first, _building, first + _building));
+        _built.Add(Build(_built.Count, _queries, first, _buildingRows, first + _buildingRows));
         if (_built.Count < _kvHeads)
             return;
         Adopt([.. _built], _layer.Workers);
-        _indexed += _building;
+        _indexed += _buildingRows;
         _built.Clear();
         // A generation without a prompt has no queries to calibrate with.
         if (_targets.Length == 0)
@@ -206,7 +207,8 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             _queries = _queries.Copy(),
             _indexes = [.. _indexes.Select(index => index?.Copy())],
             _built = [.. _built],
-            _building = _building,
+            _buildingRows = _buildingRows,
+            _buildPrepares = _buildPrepares,
         };
         fork.Repack();
         fork._targets = policy.MaxError == _policy.MaxError || _indexed == 0 ? _targets : fork.Targets(fork.Calibrations(_queries, _layer.Sinks + _indexed));
@@ -257,7 +259,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         if (_built.Count == 0)
             return;
         _built.Clear();
-        if (_indexed == 0)
+        if (_buildPrepares)
             Array.Clear(_indexes);
     }
 
