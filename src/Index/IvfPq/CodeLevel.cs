@@ -112,7 +112,7 @@ internal sealed unsafe class CodeLevel
             CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, _scores.Pointer + start, ofPart);
         if (_sieved)
             _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
-        // Lists are shorter than what is worth a call above, so that each one's sum is taken here.
+        // Lists are too short for a call each above; their sums are taken here.
         for (int i = begin; i < end; i++)
         {
             int count = _sieved ? _sieve.Counts[i] : _opened.Starts[i + 1] - _opened.Starts[i];

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -50,7 +49,7 @@ public static unsafe class RowSieve
         float* best = passed;
         for (int g = 0; g < group; g++)
             Rise(logits + (long)g * stride, rows, limits[g], best, first: g == 0);
-        int found = Find(best, rows, numbers);
+        int found = ScoreThreshold.Collect(best, rows, 0, numbers);
         for (int g = 0; g < group; g++)
             rest[g] += Rest(logits + (long)g * stride, rows, limits[g], best);
         Take(logits, stride, group, first, found, numbers, passed, passedStride);
@@ -78,20 +77,6 @@ public static unsafe class RowSieve
             Vector512<float> above = Vector512.Load(logits + r) - least;
             (first ? above : Vector512.MaxNative(above, Vector512.Load(best + r))).Store(best + r);
         }
-    }
-
-    /// <summary>Numbers of the rows that reach a limit.</summary>
-    private static int Find(float* best, int rows, int* numbers)
-    {
-        int found = 0;
-        for (int r = 0; r < rows; r += BlockRows)
-        {
-            Vector512<int> passes = ~Vector512.Load(best + r).AsInt32();
-            // Which rows pass is too irregular for branches: what is beyond the last one found is overwritten.
-            Avx512F.Compress(Vector512<int>.Zero, passes, Vector512<int>.Indices + Vector512.Create(r)).Store(numbers + found);
-            found += BitOperations.PopCount(passes.ExtractMostSignificantBits());
-        }
-        return found;
     }
 
     private static float Rest(float* logits, int rows, float limit, float* best)

@@ -51,7 +51,7 @@ public static unsafe class VectorExp
         return Vector512.ConvertToInt32Native(Vector512.MaxNative(bits, Vector512<float>.Zero)).AsSingle();
     }
 
-    /// <summary>Reference. As <see cref="Shares"/>.</summary>
+    /// <summary>Reference. As <see cref="Shares(float*, int, float)"/>.</summary>
     public static float SharesReference(float* logits, int count, float shift)
     {
         float sum = 0;
@@ -62,26 +62,13 @@ public static unsafe class VectorExp
 
     /// <summary>Replaces logits, all at most 88 above a shift, with exp(logit − shift).</summary>
     /// <returns>Their sum.</returns>
-    public static float Shares(float* logits, int count, float shift)
-    {
-        int i = 0;
-        float sum = 0;
-        if (Vector256.IsHardwareAccelerated)
-        {
-            Vector512<float> total = default, start = Vector512.Create(shift);
-            for (; i <= count - 16; i += 16)
-            {
-                Vector512<float> share = Exp(Vector512.Load(logits + i) - start);
-                share.Store(logits + i);
-                total += share;
-            }
-            sum = Vector512.Sum(total);
-        }
-        return sum + SharesReference(logits + i, count - i, shift);
-    }
+    public static float Shares(float* logits, int count, float shift) => Shares(logits, count, shift, approximate: false);
 
-    /// <summary>As <see cref="Shares"/>, each within 4e-6 of itself, at half the work.</summary>
-    public static float ApproximateShares(float* logits, int count, float shift)
+    /// <summary>As <see cref="Shares(float*, int, float)"/>, each within 4e-6 of itself, at half the work.</summary>
+    public static float ApproximateShares(float* logits, int count, float shift) => Shares(logits, count, shift, approximate: true);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Shares(float* logits, int count, float shift, bool approximate)
     {
         int i = 0;
         float sum = 0;
@@ -90,7 +77,7 @@ public static unsafe class VectorExp
             Vector512<float> total = default, start = Vector512.Create(shift);
             for (; i <= count - 16; i += 16)
             {
-                Vector512<float> share = Approximate(Vector512.Load(logits + i) - start);
+                Vector512<float> logit = Vector512.Load(logits + i) - start, share = approximate ? Approximate(logit) : Exp(logit);
                 share.Store(logits + i);
                 total += share;
             }

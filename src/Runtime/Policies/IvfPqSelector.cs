@@ -7,12 +7,12 @@ namespace Retrieval.Runtime.Policies;
 /// <summary>
 /// Indexes over the far tokens of one layer, one for each KV head. A prompt's rows are indexed in the background while the next
 /// layer computes. Rows that the window leaves behind in decode are attended to exactly until there are enough for a segment, which
-/// steps build, a head each: beside the steps a build would take their cores away in turns, and make some of them ten times as long.
+/// one step builds: beside the steps a build would take their cores away in turns, and make some of them ten times as long.
 /// </summary>
 internal sealed unsafe class IvfPqSelector : ITokenSelector
 {
-    // Layers reach the length of a segment in the same step; they build one after another instead, a head a step.
-    private const int Stagger = 512;
+    // Layers reach the length of a segment in the same step; they build one after another instead, a layer a step.
+    private const int Stagger = 64;
 
     // Scratch memory serves all layers: they are searched one after another.
     private static readonly ConditionalWeakTable<WorkerPool, CascadeTeam> Teams = [];
@@ -30,11 +30,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     private IvfPqIndex?[] _indexes;
     private PackedRows[][] _packed;
     private Task? _prefillBuild;
-
-    // What steps have built of the next segment: the first heads' parts of so many rows.
-    private List<IvfPqSegment[]> _built = [];
-    private int _buildingRows;
-    private bool _buildPrepares;
     private int _count, _indexed;
     private long _bytesRead;
 
@@ -99,7 +94,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public IndexedRows? Reading(int end, int length, PromptQueries queries)
     {
         Settle();
-        StopBuilding();
         int first = _layer.Sinks + _indexed, segmentRows = _indexes[0]?.Options.SegmentRows ?? _policy.IndexOf(length).SegmentRows;
         // All of them: chunks and segments then end together, and no rows between the two are attended to exactly by every token.
         if (end - first >= segmentRows)
@@ -115,7 +109,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Prefill(int rows, PromptQueries queries)
     {
         Settle();
-        StopBuilding();
         _count += rows;
         _queries = queries.Copy();
         int first = _layer.Sinks + _indexed, count = Pending >= IvfPqPolicy.SmallestSegment ? Pending : 0;
@@ -130,19 +123,10 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Append(int rows)
     {
         _count += rows;
-        if (_built.Count == 0)
-        {
-            if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer * _kvHeads % Stagger)
-                return;
-            (_buildingRows, _buildPrepares) = (Math.Min(Pending, _policy.IndexOf(_count).SegmentRows), _indexes[0] is null);
-        }
-        int first = _layer.Sinks + _indexed;
-        _built.Add(Build(_built.Count, _queries, first, _buildingRows, first + _buildingRows));
-        if (_built.Count < _kvHeads)
+        if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
             return;
-        Adopt([.. _built], _layer.Workers);
-        _indexed += _buildingRows;
-        _built.Clear();
+        int first = _layer.Sinks + _indexed, count = Math.Min(Pending, _policy.IndexOf(_count).SegmentRows);
+        Extend(_queries, first, count, first + count);
         // A generation without a prompt has no queries to calibrate with.
         if (_targets.Length == 0)
             _targets = [.. Enumerable.Repeat(HeadCalibration.WithoutSamples((float)_policy.MaxError), _kvHeads)];
@@ -151,7 +135,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Truncate(int rows)
     {
         Settle();
-        StopBuilding();
         _count = Math.Min(_count, rows);
         int end = _layer.Sinks + _count;
         foreach (IvfPqIndex? index in _indexes)
@@ -206,9 +189,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
             // The source's prompts go on to change its own.
             _queries = _queries.Copy(),
             _indexes = [.. _indexes.Select(index => index?.Copy())],
-            _built = [.. _built],
-            _buildingRows = _buildingRows,
-            _buildPrepares = _buildPrepares,
         };
         fork.Repack();
         fork._targets = policy.MaxError == _policy.MaxError || _indexed == 0 ? _targets : fork.Targets(fork.Calibrations(_queries, _layer.Sinks + _indexed));
@@ -251,16 +231,6 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
         _layer.Workers.For(_kvHeads, 1, (_, head, _) => built[head] = Build(head, queries, first, count, length));
         Adopt(built, _layer.Workers);
         _indexed += count;
-    }
-
-    /// <summary>Forgets a segment that is not complete; its rows are still where they were.</summary>
-    private void StopBuilding()
-    {
-        if (_built.Count == 0)
-            return;
-        _built.Clear();
-        if (_buildPrepares)
-            Array.Clear(_indexes);
     }
 
     /// <summary>New segments of a KV head.</summary>

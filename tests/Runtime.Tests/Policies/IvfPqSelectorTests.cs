@@ -106,36 +106,9 @@ public sealed unsafe class IvfPqSelectorTests : TokenSelectorTests
         AssertIsFullAttention(selector, store, 1250);
     }
 
-    /// <summary>A segment of which only the first head's part is there when rows are taken back, or a prompt comes.</summary>
-    [Theory]
-    [InlineData(1000, false)]
-    [InlineData(IvfPqPolicy.SmallestSegment, true)]
-    [InlineData(1000, true)]
-    public void ASegmentThatIsNotCompleteIsBegunAnew(int far, bool prompt)
-    {
-        using KvStore store = Store.Fork();
-        using ITokenSelector selector = Reader(store);
-        for (int row = 0; row < IvfPqPolicy.SmallestSegment; row++)
-            selector.Append(1);
-        Assert.Equal(0, selector.Searched);
-        selector.Truncate(far);
-        if (prompt)
-        {
-            selector.Prefill(1100 - far, NoQueries);
-            far = 1100;
-            selector.Settle();
-            Assert.Equal(far, selector.Searched);
-        }
-        for (; far < All; far++)
-            selector.Append(1);
-        Assert.InRange(selector.Searched, IvfPqPolicy.SmallestSegment, All);
-        AssertIsFullAttention(selector, store, All);
-    }
-
-    /// <summary>Before a segment is built, while it is, right after it and later.</summary>
+    /// <summary>Before a segment is built, right after it and later.</summary>
     [Theory]
     [InlineData(500)]
-    [InlineData(IvfPqPolicy.SmallestSegment)]
     [InlineData(1030)]
     [InlineData(1150)]
     public void AForkGoesOnAsItsSourceDoes(int at)
