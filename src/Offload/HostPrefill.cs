@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Retrieval.Index;
@@ -18,8 +19,14 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
 
     private const int RowsTogether = WholeNumberTile.Together;
 
-    // Queries that meet an index together: enough to share the widening of its lists, few enough for the scores of all lists to stay in cache.
-    private const int FarBlockRows = 96;
+    // Queries that meet an index together, at most: enough to share the widening of its lists, few enough for the scores of all lists to stay in cache.
+    private const int FarBlockRows = 128;
+
+    // Fewer share too little of what a tile takes to be read.
+    private const int FewestTokens = 16;
+
+    // Pieces for each worker, so that none waits long for the last one.
+    private const int PiecesOfWorker = 4;
 
     private readonly bool _rounded = rounded && WholeNumberMultiply.IsFast;
     private readonly BlockCascade[] _far = [.. Enumerable.Range(0, workers.Threads).Select(_ => new BlockCascade())];
@@ -35,14 +42,15 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     public void Attend(KvStore store, int layer, int position, int tokens, int heads, int? window, IndexedRows? far, float* queries, float* output)
     {
         int kvHeads = store.Layout.KvHeads, group = heads / kvHeads;
-        int[] starts = Cut(tokens, Math.Max(1, BlockRows / group));
-        workers.For((starts.Length - 1) * kvHeads, 1, (worker, unit, _) =>
+        Piece[] pieces = Cut(tokens, Math.Max(1, BlockRows / group), tokens * kvHeads / (PiecesOfWorker * workers.Threads));
+        workers.For(pieces.Length * kvHeads, 1, (worker, unit, _) =>
         {
-            // Later blocks see more keys and are larger: taken first, so that the workers finish together.
-            int block = starts.Length - 2 - unit / kvHeads, kvHead = unit % kvHeads, first = starts[block];
-            var shape = new Block(store, layer, kvHead, position + first, starts[block + 1] - first, group, heads, window, _rounded);
-            long offset = ((long)first * heads + kvHead * group) * store.Layout.HeadDim;
-            int segments = far?.Segments(shape.Position) ?? 0;
+            // Later pieces see more keys and take longer: taken first, so that the workers finish together.
+            Piece piece = pieces[pieces.Length - 1 - unit / kvHeads];
+            int kvHead = unit % kvHeads;
+            var shape = new Block(store, layer, kvHead, position + piece.First, piece.End - piece.First, position + piece.BlockEnd, group, heads, window, _rounded);
+            long offset = ((long)piece.First * heads + kvHead * group) * store.Layout.HeadDim;
+            int segments = far?.Segments(position + piece.Block) ?? 0;
             AttendBlock(shape, segments == 0 ? null : new FarBlock(far!, kvHead, segments, _far[worker]), queries + offset, output + offset, Scratch(worker, shape));
         });
     }
@@ -57,17 +65,25 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         }
     }
 
-    /// <summary>Bounds of blocks: whole ones at the end, quarters before them, for whoever is left without a whole one.</summary>
+    /// <summary>
+    /// Tokens in blocks, which share what an index speaks for: whole ones at the end, quarters before them, for whoever is left without a
+    /// whole one. Many workers take blocks in pieces; what a token gives does not depend on those.
+    /// </summary>
     /// <param name="most">Tokens of a block.</param>
-    private static int[] Cut(int tokens, int most)
+    /// <param name="wanted">Tokens of a piece, about.</param>
+    private static Piece[] Cut(int tokens, int most, int wanted)
     {
-        // In whole tiles: what a token sees is then tiled alike wherever its block begins, and so are its sums.
+        // In whole tiles: what a token sees is then tiled alike wherever its piece begins, and so are its sums.
         int unit = most < TileKeys ? 1 : TileKeys, whole = most / unit * unit, quarter = Math.Max(unit, whole / 4 / unit * unit);
-        int lead = (tokens - (tokens - 1) / whole * whole + unit - 1) / unit * unit;
-        var starts = new List<int>();
-        for (int start = 0; start < tokens; start += start < lead ? Math.Min(quarter, lead - start) : whole)
-            starts.Add(start);
-        return [.. starts, tokens];
+        int lead = (tokens - (tokens - 1) / whole * whole + unit - 1) / unit * unit, size = Math.Clamp(wanted / unit * unit, Math.Max(unit, Math.Min(FewestTokens, whole)), whole);
+        var pieces = new List<Piece>();
+        for (int block = 0, end; block < tokens; block = end)
+        {
+            end = Math.Min(tokens, block + (block < lead ? Math.Min(quarter, lead - block) : whole));
+            for (int first = block; first < end; first += size)
+                pieces.Add(new Piece(first, Math.Min(end, first + size), block, end));
+        }
+        return [.. pieces];
     }
 
     private static void AttendBlock(in Block block, FarBlock? far, float* queries, float* output, float* scratch)
@@ -82,14 +98,14 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         new Span<float>(accumulated, rows * padded).Clear();
 
         var state = new Accumulation(scratch, query, far?.Rows.Placement is null ? query : farQuery, keys, keysTransposed, values, logits, reference, laneSums, accumulated);
-        int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) / TileKeys * TileKeys : 0, lastKey = block.Position + block.Tokens;
+        int firstKey = block.Window is { } w ? Math.Max(0, block.Position - w + 1) / TileKeys * TileKeys : 0;
         if (far is { } indexed)
         {
             firstKey = indexed.Rows.End(indexed.Segments);
             TurnQueries(block, indexed.Rows, firstKey, state);
             AttendRange(block, 0, indexed.Rows.First, state.FarQuery, state);
         }
-        AttendRange(block, firstKey, lastKey, state.Query, state);
+        AttendRange(block, firstKey, block.KeysEnd, state.Query, state);
         Divide(block, accumulated, laneSums, reference);
         if (far is { } searched)
             AttendFar(block, searched, state);
@@ -103,7 +119,8 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         WholeNumberTile tile = block.Rounded ? new(state.WholeNumbers, rows, TileKeys, dim, padded) : default;
         if (block.Rounded)
             tile.Queries(queries, rows);
-        for (int key = first; key < end; key += TileKeys)
+        // What a tile holds is rounded together: it is the same for all pieces of a block, also where some see nothing of its last keys.
+        for (int key = first, seen = Math.Min(end, block.Position + block.Tokens); key < seen; key += TileKeys)
         {
             int count = Math.Min(TileKeys, end - key);
             LoadTile(block, key, count, state.Keys, state.KeysTransposed, state.Values);
@@ -163,9 +180,9 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     /// <summary>Merges what an index says about the far rows into what was attended to exactly.</summary>
     private static void AttendFar(in Block block, in FarBlock far, in Accumulation state)
     {
-        int dim = block.Dim, tokens = Math.Max(1, FarBlockRows / block.Group);
+        int dim = block.Dim, tokens = FarTokens(block.Group);
         // The tiles are no longer needed.
-        float* output = state.Keys, logSumExp = state.Keys + FarRows(block) * dim;
+        float* output = state.Keys, logSumExp = state.Keys + tokens * block.Group * dim;
         for (int token = 0; token < block.Tokens; token += tokens)
         {
             int some = Math.Min(tokens, block.Tokens - token), first = token * block.Group;
@@ -186,7 +203,8 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(far, dim), share, target, target);
     }
 
-    private static int FarRows(in Block block) => Math.Max(FarBlockRows, block.Group);
+    /// <summary>Tokens that meet an index together: a power of two, so that wherever a piece begins it is the same ones.</summary>
+    private static int FarTokens(int group) => Math.Min(TileKeys, 1 << BitOperations.Log2((uint)Math.Max(1, FarBlockRows / group)));
 
     private static void GatherQueries(in Block block, float* queries, float* gathered)
     {
@@ -239,7 +257,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
 
     private float* Scratch(int worker, in Block block)
     {
-        long needed = block.WholeNumberFloats + (long)block.Rows * (2 * block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + RowsTogether), FarRows(block) * (block.Dim + 1L));
+        long needed = block.WholeNumberFloats + (long)block.Rows * (2 * block.Dim + OnlineSoftmax.Lanes + 1 + block.PaddedDim) + Math.Max(TileKeys * (2L * block.Dim + block.PaddedDim + RowsTogether), FarTokens(block.Group) * block.Group * (block.Dim + 1L));
         if (_scratchFloats[worker] < needed)
         {
             NativeMemory.AlignedFree(_scratch[worker]);
@@ -249,8 +267,14 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
         return _scratch[worker];
     }
 
+    /// <summary>Tokens [First, End) of a chunk that one worker takes.</summary>
+    /// <param name="Block">First token of the block that they belong to.</param>
+    /// <param name="BlockEnd">Token after its last.</param>
+    private readonly record struct Piece(int First, int End, int Block, int BlockEnd);
+
     /// <summary>One unit of work: the queries of some tokens and one KV head. Rows are (token, head of the group).</summary>
-    private readonly record struct Block(KvStore Store, int Layer, int KvHead, int Position, int Tokens, int Group, int Heads, int? Window, bool Rounded)
+    /// <param name="KeysEnd">Where the keys end that tokens of the same block see.</param>
+    private readonly record struct Block(KvStore Store, int Layer, int KvHead, int Position, int Tokens, int KeysEnd, int Group, int Heads, int? Window, bool Rounded)
     {
         public int Dim => Store.Layout.HeadDim;
 

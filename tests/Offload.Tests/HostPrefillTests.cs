@@ -116,6 +116,42 @@ public sealed unsafe class HostPrefillTests
         }
     }
 
+    /// <summary>Many workers take smaller pieces; what an index is asked, and every bit of its answers, stays the same.</summary>
+    [Theory]
+    [InlineData(4, 2)]
+    [InlineData(6, 2)]
+    [InlineData(7, 1)]
+    public void HowManyWorkersThereAreDoesNotMatter(int heads, int kvHeads)
+    {
+        const int Position = 1500, Count = 951, Dim = 64, Sinks = 8, Indexed = 1024;
+        var kv = new RandomKv(Position + Count, kvHeads, Dim);
+        using KvStore store = kv.Store();
+        float[] queries = RandomData.Normal(Count * heads * Dim, 5, 2);
+        var moments = new QueryMoments(Dim);
+        moments.Add(queries);
+        IvfPqIndex[] indexes = [.. Enumerable.Range(0, kvHeads).Select(head => IvfPqIndex.Build(
+            new KvKeyRows(store, 0, head), new KvValueRows(store, 0, head), Sinks, Indexed, moments, new IvfPqOptions { SegmentRows = 256, RowsPerList = 16 }))];
+        for (int s = 0; s < indexes[0].Segments.Count; s++)
+            store.Pack(0, indexes[0].Segments[s].First, indexes[0].Segments[s].Count, [.. indexes.Select(index => index.Segments[s].Order)]);
+        PackedRows[][] packed = [.. Enumerable.Range(0, kvHeads).Select(head => store.Segments(0).Select(segment => segment.Rows(head)).ToArray())];
+        var budget = new BlockBudget(128, 32, 0, 0);
+        // Segments leave the window of later tokens, and some tokens read more.
+        var far = new IndexedRows(indexes, packed, Sinks, 1000, budget, budget with { Rows = 64 }, Position + 700);
+        Assert.True(far.Segments(Position) < far.Segments(Position + Count - 1));
+
+        float[][] outputs = [.. ((int[])[1, 2, 16]).Select(threads =>
+        {
+            using var workers = new WorkerPool(threads);
+            using var prefill = new HostPrefill(workers, rounded: true);
+            var output = new float[queries.Length];
+            fixed (float* query = queries, result = output)
+                prefill.Attend(store, 0, Position, Count, heads, null, far, query, result);
+            return output;
+        })];
+        Assert.Equal(outputs[0], outputs[1]);
+        Assert.Equal(outputs[0], outputs[2]);
+    }
+
     /// <summary>Pages that a sliding layer released are never touched.</summary>
     [Fact]
     public void ReleasedRowsAreNotRead()
