@@ -46,7 +46,7 @@ public sealed unsafe class Cascade
         Level.Lists => _lists.Parts,
         Level.Codes => _codes.ScanParts,
         Level.Candidates => _codes.SieveParts,
-        Level.Weights => _opened.Parts,
+        Level.Weights => _codes.WeighParts,
         Level.Keys => _keys.Parts,
         Level.Values => _values.Parts,
         _ => 0,

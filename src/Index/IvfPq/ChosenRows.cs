@@ -12,7 +12,12 @@ internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, Rea
     private readonly ReadOnlySpan<ChosenRow> _rows = rows;
     private readonly ReadOnlySpan<int> _openedNumbers = openedNumbers;
 
+    public ReadOnlySpan<ChosenRow> Rows => _rows;
+
     public int Count => _rows.Length;
+
+    /// <summary>From one query's weights to the next one's.</summary>
+    public int Stride => stride;
 
     public ChosenRow this[int i] => _rows[i];
 

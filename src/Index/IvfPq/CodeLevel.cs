@@ -8,13 +8,15 @@ internal sealed unsafe class CodeLevel
 {
     private readonly CodeScanner _scanner = new();
     private readonly CandidateSieve _sieve = new();
-    private readonly PinnedMemory<float> _weights = new(), _scores = new();
+    private readonly PinnedMemory<float> _weights = new(), _scores = new(), _worth = new();
+    private readonly PinnedMemory<int> _worthy = new();
     private float[] _sums = [], _moved = [], _largest = [], _restScale = [];
-    private int[] _starts = [], _places = [];
+    private int[] _starts = [], _places = [], _worthyOfPart = [];
     private IvfPqIndex _index = null!;
     private ListLevel _lists = null!;
     private OpenedLists _opened = null!;
-    private bool _sieved;
+    private float _least;
+    private bool _sieved, _early, _weighed;
 
     /// <summary>Rows whose weights are kept, list after list; there may be gaps, of weight 0.</summary>
     public int Stride { get; private set; }
@@ -31,18 +33,26 @@ internal sealed unsafe class CodeLevel
     /// <summary>Parts that look for candidates, after <see cref="Scan"/>.</summary>
     public int SieveParts => _sieved ? _opened.Parts : 0;
 
+    /// <summary>Parts of <see cref="Weigh"/>.</summary>
+    public int WeighParts => _weighed ? 0 : _opened.Parts;
+
     private ReadOnlySpan<int> Starts => _sieved ? _starts : _opened.Starts;
 
     /// <param name="total">[group]: what weights are relative to, logarithms.</param>
     public void Begin(in CascadeQuery query, ListLevel lists, OpenedLists opened, float[] total)
     {
         (_index, _lists, _opened, _sieved) = (query.Index, lists, opened, CandidateSieve.Pays(query, opened));
+        _least = MathF.Max(query.Budget.LeastWeight(query.Codec), float.Epsilon);
+        // Weights of a head that is not sharp are floats but for rare surprises: its logits become weights while they are in cache.
+        _weighed = _early = !_sieved && !query.Codec.Sharp;
         int group = query.Group;
         _scanner.Begin(query, lists, opened, total);
         Scratch.Grow(ref _sums, group * opened.Count);
         Scratch.Grow(ref _moved, group);
         Scratch.Grow(ref _restScale, group);
         Scratch.Grow(ref _largest, group * opened.Parts);
+        Scratch.Grow(ref _worthyOfPart, opened.Parts);
+        _moved.AsSpan(0, group).Clear();
         if (_sieved)
         {
             _sieve.Begin(query, lists, opened, _scanner);
@@ -62,12 +72,10 @@ internal sealed unsafe class CodeLevel
             _sieve.Lead(part);
             return;
         }
-        (int begin, int end) = _opened.Of(part);
-        var cursor = new SegmentCursor(_index);
-        _scanner.Prefetch(cursor, begin, end);
-        for (int i = begin; i < end; i++)
-            _scanner.Scan(ref cursor, i, _weights.Pointer + _opened.Starts[i], Stride);
+        ScanCodes(part);
         FindLargest(part);
+        if (_weighed)
+            WeighLogits(part);
     }
 
     /// <summary>Finds what candidates must reach.</summary>
@@ -95,30 +103,18 @@ internal sealed unsafe class CodeLevel
                 largest = MathF.Max(largest, _largest[part * group + g]);
             _moved[g] = Promises.Move(largest, _index.Codec.Sharp, ref total[g]);
             _restScale[g] = _sieved ? MathF.Exp(_sieve.Limits[g] - _moved[g]) : 0;
+            _weighed &= _moved[g] == 0;
         }
         if (_sieved)
             LayCandidates();
     }
 
-    /// <summary>Weights of one part.</summary>
+    /// <summary>Weights of one part that are not there yet, or not as they must be.</summary>
     public void Weigh(int part)
     {
-        (int begin, int end) = _opened.Of(part);
-        if (begin == end)
-            return;
-        int group = _lists.Group, start = Starts[begin], rows = Rows(part);
-        float* logits = LogitsOf(part), weights = _weights.Pointer, ofPart = stackalloc float[group];
-        fixed (float* moved = _moved)
-            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, _scores.Pointer + start, ofPart);
-        if (_sieved)
-            _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
-        // Lists are too short for a call each above; their sums are taken here.
-        for (int i = begin; i < end; i++)
-        {
-            int count = _sieved ? _sieve.Counts[i] : _opened.Starts[i + 1] - _opened.Starts[i];
-            for (int g = 0; g < group; g++)
-                _sums[i * group + g] = CodeWeights.Sum(weights + (long)g * Stride + Starts[i], count) + (_sieved ? _sieve.Rest[i * group + g] * _restScale[g] : 0);
-        }
+        if (_early)
+            ScanCodes(part);
+        WeighLogits(part);
     }
 
     /// <summary>Sums over codes replace the masses of the opened lists, and correct those of the closed ones.</summary>
@@ -140,8 +136,68 @@ internal sealed unsafe class CodeLevel
         }
     }
 
+    /// <summary>Rows of the largest scores.</summary>
+    /// <param name="most">Rows, at most.</param>
+    /// <param name="at">Receives their numbers among the rows whose weights are kept, ascending.</param>
+    /// <returns>How many.</returns>
+    public int Choose(int most, int* at)
+    {
+        // Few of many are worth their key; the search for a threshold goes many times over those alone.
+        int worthy = 0;
+        for (int part = 0; part < _opened.Parts; part++)
+        {
+            int start = Starts[_opened.Of(part).Begin], count = _worthyOfPart[part];
+            new ReadOnlySpan<float>(_worth.Pointer + start, count).CopyTo(new Span<float>(_worth.Pointer + worthy, count));
+            new ReadOnlySpan<int>(_worthy.Pointer + start, count).CopyTo(new Span<int>(_worthy.Pointer + worthy, count));
+            worthy += count;
+        }
+        float threshold = worthy <= most ? 0 : ScoreThreshold.ForBudget(_worth.Pointer, null, worthy, most);
+        int chosen = ScoreThreshold.Collect(_worth.Pointer, worthy, threshold, at);
+        for (int i = 0; i < chosen; i++)
+            at[i] = _worthy.Pointer[at[i]];
+        return chosen;
+    }
+
     /// <summary>Place of a row whose weights are kept among the rows of all opened lists.</summary>
     public int Place(int at) => _sieved ? _places[at] : at;
+
+    private void ScanCodes(int part)
+    {
+        (int begin, int end) = _opened.Of(part);
+        var cursor = new SegmentCursor(_index);
+        _scanner.Prefetch(cursor, begin, end);
+        for (int i = begin; i < end; i++)
+            _scanner.Scan(ref cursor, i, _weights.Pointer + _opened.Starts[i], Stride);
+    }
+
+    /// <summary>Logits of one part become weights; of what each list weighs the sum, of the rows those that may be worth their key.</summary>
+    private void WeighLogits(int part)
+    {
+        (int begin, int end) = _opened.Of(part);
+        _worthyOfPart[part] = 0;
+        if (begin == end)
+            return;
+        int group = _lists.Group, start = Starts[begin], rows = Rows(part);
+        float* logits = LogitsOf(part), weights = _weights.Pointer, scores = _scores.Pointer + start, ofPart = stackalloc float[group];
+        fixed (float* moved = _moved)
+            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, scores, ofPart);
+        if (_sieved)
+            _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
+        int worthy = ScoreThreshold.Collect(scores, rows, _least, _worthy.Pointer + start);
+        for (int i = start; i < start + worthy; i++)
+        {
+            _worth.Pointer[i] = scores[_worthy.Pointer[i]];
+            _worthy.Pointer[i] += start;
+        }
+        _worthyOfPart[part] = worthy;
+        // Lists are too short for a call each above; their sums are taken here.
+        for (int i = begin; i < end; i++)
+        {
+            int count = _sieved ? _sieve.Counts[i] : _opened.Starts[i + 1] - _opened.Starts[i];
+            for (int g = 0; g < group; g++)
+                _sums[i * group + g] = CodeWeights.Sum(weights + (long)g * Stride + Starts[i], count) + (_sieved ? _sieve.Rest[i * group + g] * _restScale[g] : 0);
+        }
+    }
 
     /// <summary>Rows of a part that logits are there for, in whole blocks.</summary>
     private int Rows(int part)
@@ -181,6 +237,8 @@ internal sealed unsafe class CodeLevel
         Stride = stride;
         _weights.Grow((long)_lists.Group * stride);
         _scores.Grow(stride);
+        _worth.Grow(stride);
+        _worthy.Grow(stride);
         if (_sieved)
             Scratch.Grow(ref _places, stride);
     }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -8,7 +9,7 @@ internal sealed unsafe class KeyLevel
 {
     private const int RowsOfPart = 192;
 
-    private readonly PinnedMemory<float> _worth = new(), _promised = new();
+    private readonly PinnedMemory<float> _promised = new();
 
     // Exact: [group, stride], first logits, then weights.
     private readonly PinnedMemory<float> _weights = new();
@@ -34,51 +35,33 @@ internal sealed unsafe class KeyLevel
     {
         (_query, _lists, _opened, _codes) = (query, lists, opened, codes);
         int most = Math.Min(query.Budget.Keys, codes.Stride);
-        Scratch.Grow(ref _rows, most);
         Scratch.Grow(ref _at, codes.Stride);
-        fixed (float* scores = codes.Scores, weights = codes.Weights)
+        fixed (float* scores = codes.Scores)
         fixed (int* at = _at)
         {
-            float least = query.Budget.LeastWeight(query.Codec);
-            float threshold = rest is null
-                ? ScoreThreshold.ForBudget(scores, codes.Stride, most, least, _worth.Grow(codes.Stride))
-                : ErrorTarget.Threshold(scores, null, codes.Stride, most, rest, least);
-            Count = ScoreThreshold.Collect(scores, codes.Stride, threshold, at);
-            _promised.Grow((long)query.Group * codes.Stride);
-            for (int g = 0; g < query.Group; g++)
-                CodeWeights.Gather(scores, threshold, weights + (long)g * codes.Stride, codes.Stride, Promised(g));
+            Count = rest is null
+                ? codes.Choose(most, at)
+                : ScoreThreshold.Collect(scores, codes.Stride, ErrorTarget.Threshold(scores, null, codes.Stride, most, rest, query.Budget.LeastWeight(query.Codec)), at);
         }
         // Whole tiles: a tile's logits may end beyond the last row.
         _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
-        _weights.Grow((long)query.Group * _stride);
+        _weights.Grow((long)QueryQuad.Pad(query.Group) * _stride);
+        _promised.Grow((long)QueryQuad.Pad(query.Group) * _stride);
+        Scratch.Grow(ref _rows, Count);
         Scratch.Grow(ref _scores, Count);
-        var cursor = new SegmentCursor(query.Index);
-        PackedRows packed = default;
-        for (int i = 0, list = -1, end = 0, first = 0; i < Count; i++)
-        {
-            int place = codes.Place(_at[i]);
-            if (place >= end)
-            {
-                while (place >= end)
-                    end = opened.Starts[++list + 1];
-                cursor.MoveTo(opened.Numbers[list]);
-                first = cursor.FirstPlace - opened.Starts[list];
-                packed = query.Rows[cursor.Index];
-            }
-            _rows[i] = new ChosenRow(list, packed[first + place]);
-        }
     }
 
-    /// <summary>Exact logits of the rows of one part.</summary>
+    /// <summary>Finds the rows of one part, and their exact logits.</summary>
     public void Read(int part)
     {
         int dim = _query.Codec.Dim;
         (int begin, int end) = RowParts.Of(Count, RowsOfPart, part);
         float* tile = stackalloc float[PackedRows.TileRows * dim];
-        Prefetch(begin);
+        Find(begin, end);
+        Prefetch(begin, end);
         for (int first = begin; first < end; first += PackedRows.TileRows)
         {
-            Prefetch(first + PackedRows.TileRows);
+            Prefetch(first + PackedRows.TileRows, end);
             int some = Math.Min(PackedRows.TileRows, end - first);
             for (int i = 0; i < some; i++)
                 _rows[first + i].Row.ReadKey(dim, tile + i * dim);
@@ -93,7 +76,7 @@ internal sealed unsafe class KeyLevel
         scores.Clear();
         for (int g = 0; g < _query.Group && Count > 0; g++)
         {
-            Span<float> exact = new(_weights.Pointer + (long)g * _stride, Count);
+            Span<float> exact = new(Exact(g), Count);
             Replace(g, exact, ref total[g]);
             TensorPrimitives.Add(scores, exact, scores);
         }
@@ -110,32 +93,58 @@ internal sealed unsafe class KeyLevel
     /// <summary>Keeps the rows whose values are worth reading.</summary>
     public void Keep(int most, double? rest)
     {
-        int kept = 0;
-        float* weights = _weights.Pointer;
         fixed (float* scores = _scores)
+        fixed (int* at = _at)
         {
             float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest, _query.Budget.LeastWeight(_query.Codec));
+            for (int g = 0; g < _query.Group; g++)
+                CodeWeights.Gather(scores, threshold, Exact(g), Count, Exact(g));
+            Count = ScoreThreshold.Collect(scores, Count, threshold, at);
             for (int i = 0; i < Count; i++)
-            {
-                // Moved in any case: whether it stays is a coin's toss, which a branch would guess wrongly.
-                _rows[kept] = _rows[i];
-                for (int g = 0; g < _query.Group; g++)
-                    weights[g * _stride + kept] = weights[g * _stride + i];
-                kept += scores[i] >= threshold ? 1 : 0;
-            }
+                _rows[i] = _rows[at[i]];
         }
-        Count = kept;
+    }
+
+    /// <summary>Where chosen rows [begin, end) lie, and what their codes promised.</summary>
+    private void Find(int begin, int end)
+    {
+        var cursor = new SegmentCursor(_query.Index);
+        PackedRows packed = default;
+        int list = _opened.Holding(_codes.Place(_at[begin])) - 1;
+        for (int i = begin, listEnd = 0, first = 0; i < end; i++)
+        {
+            int place = _codes.Place(_at[i]);
+            if (place >= listEnd)
+            {
+                while (place >= listEnd)
+                    listEnd = _opened.Starts[++list + 1];
+                cursor.MoveTo(_opened.Numbers[list]);
+                first = cursor.FirstPlace - _opened.Starts[list];
+                packed = _query.Rows[cursor.Index];
+            }
+            _rows[i] = new ChosenRow(list, packed[first + place]);
+        }
+        for (int g = 0; g < _query.Group; g++)
+        {
+            ReadOnlySpan<float> weights = _codes.Weights.Slice(g * _codes.Stride, _codes.Stride);
+            float* promised = Promised(g);
+            for (int i = begin; i < end; i++)
+                promised[i] = weights[_at[i]];
+        }
     }
 
     /// <summary>Asks the memory for a tile's keys.</summary>
-    private void Prefetch(int first)
+    private void Prefetch(int first, int end)
     {
-        for (int i = first, end = Math.Min(first + PackedRows.TileRows, Count); i < end; i++)
+        for (int i = first, last = Math.Min(first + PackedRows.TileRows, end); i < last; i++)
             _rows[i].Row.PrefetchKey(_query.Codec.Dim);
     }
 
+    /// <summary>[Count]: exact logits, then weights of one query.</summary>
+    private float* Exact(int g) => _weights.Pointer + (long)g * _stride;
+
     /// <summary>[Count]: weights of one query that the codes of the chosen rows promised.</summary>
-    private float* Promised(int g) => _promised.Pointer + (long)g * _codes.Stride;
+    private float* Promised(int g) => _promised.Pointer + (long)g * _stride;
 
     /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>
     private void Replace(int g, Span<float> exact, ref float total)
@@ -157,23 +166,23 @@ internal sealed unsafe class KeyLevel
     /// </summary>
     private void ReplaceMasses()
     {
-        int group = _query.Group;
         fixed (float* masses = _lists.Mass)
+        fixed (ChosenRow* rows = _rows)
         {
-            for (int first = 0, end; first < Count; first = end)
+            for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
             {
-                int opened = _rows[first].Opened;
-                for (end = first; end < Count && _rows[end].Opened == opened; end++)
+                float* promised = Promised(g), exact = Exact(g), mass = masses + (long)g * _lists.Count;
+                for (int first = 0, end; first < Count; first = end)
                 {
-                }
-                for (int g = 0; g < group; g++)
-                {
-                    float* exact = _weights.Pointer + (long)g * _stride, promised = Promised(g);
-                    float taken = 0, found = 0;
-                    for (int i = first; i < end; i++)
-                        (taken, found) = (taken + promised[i], found + exact[i]);
-                    float* mass = masses + g * _lists.Count + _opened.Numbers[opened];
-                    *mass = MathF.Max(*mass - taken, 0) + found;
+                    int opened = rows[first].Opened;
+                    Vector128<float> taken = default, found = default;
+                    for (end = first; end < Count && rows[end].Opened == opened; end++)
+                    {
+                        taken += QueryQuad.Load(promised + end, _stride);
+                        found += QueryQuad.Load(exact + end, _stride);
+                    }
+                    float* ofList = mass + _opened.Numbers[opened];
+                    QueryQuad.Store(Vector128.MaxNative(QueryQuad.Load(ofList, _lists.Count) - taken, default) + found, ofList, _lists.Count);
                 }
             }
         }

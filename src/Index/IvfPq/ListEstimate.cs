@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -55,7 +56,7 @@ internal sealed unsafe class ListEstimate
         Scratch.Grow(ref _shift, _group * _dim);
         Scratch.Grow(ref _sum, _group);
         Scratch.Grow(ref _tilt, _group);
-        Scratch.Grow(ref _weights, _group * Stride);
+        Scratch.Grow(ref _weights, QueryQuad.Pad(_group) * Stride);
         Scratch.Grow(ref _rows, _count);
         _listMass.Grow(lists.Count);
         _listWeights.Grow(_group * lists.Count);
@@ -63,9 +64,6 @@ internal sealed unsafe class ListEstimate
         Scratch.Grow(ref _partOutputs, Parts * _group * _dim);
         Scratch.Grow(ref _partSums, _listParts * _group);
         Scratch.Grow(ref _partMeans, _listParts);
-        fixed (float* x = lists.Queries, covariance = query.Codec.ValueCovariance, shift = _shift)
-            PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
-        _sum.AsSpan(0, _group).Clear();
         TakeOut(chosen);
         _whole = Whole();
         Promises.Scale(lists.Mass, 1 - query.Budget.QuietDiscount);
@@ -86,6 +84,8 @@ internal sealed unsafe class ListEstimate
         {
             float* output = outputs + (long)part * _group * _dim;
             new Span<float>(output, _group * _dim).Clear();
+            if (part == 0)
+                Shift();
             if (part < _listParts)
                 AddLists(part, output);
             else
@@ -121,38 +121,47 @@ internal sealed unsafe class ListEstimate
     private void TakeOut(ChosenRows chosen)
     {
         int stride = Stride;
-        float quietWeight = 1 - _query.Budget.QuietDiscount;
+        var quiet = Vector128.Create(1 - _query.Budget.QuietDiscount);
+        chosen.Rows.CopyTo(_rows);
         fixed (float* masses = _lists.Mass, sizes = _query.Index.ListSizes, weights = _weights)
+        fixed (ChosenRow* rows = _rows)
         {
-            for (int first = 0, end; first < chosen.Count; first = end)
+            for (int g = 0; g < _group; g += QueryQuad.Queries)
             {
-                int opened = chosen[first].Opened, list = chosen.List(first);
-                for (end = first; end < chosen.Count && chosen[end].Opened == opened; end++)
-                    _rows[end] = chosen[end];
-                bool all = end - first == (int)sizes[list];
-                float share = (end - first) / (end - first + Prior);
-                for (int g = 0; g < _group; g++)
+                float* exact = chosen.Weights(g), own = weights + g * stride, mass = masses + (long)g * _lists.Count;
+                Vector128<float> sum = default;
+                for (int first = 0, end; first < chosen.Count; first = end)
                 {
-                    // A few rows of a list: loops over so little are faster than calls.
-                    float* own = weights + g * stride, exact = chosen.Weights(g), mass = masses + g * _lists.Count + list;
-                    float read = 0, heard = 0;
+                    int opened = rows[first].Opened, list = chosen.List(first);
+                    Vector128<float> read = default, heard = default;
+                    for (end = first; end < chosen.Count && rows[end].Opened == opened; end++)
+                    {
+                        Vector128<float> weight = QueryQuad.Load(exact + end, chosen.Stride);
+                        read += weight;
+                        heard += Heard(weight, quiet);
+                    }
+                    float* ofList = mass + list;
+                    Vector128<float> rest = end - first == (int)sizes[list] ? default : Vector128.MaxNative(QueryQuad.Load(ofList, _lists.Count) - read, default);
+                    Vector128<float> lent = Vector128.GreaterThan(read, default) & (rest * ((end - first) / (end - first + Prior)));
+                    // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
+                    Vector128<float> factor = Vector128<float>.One + Vector128.MinNative(lent * quiet / Vector128.MaxNative(heard, Vector128.Create(float.Epsilon)), Vector128.Create(float.MaxValue / 2));
+                    QueryQuad.Store(rest - lent, ofList, _lists.Count);
                     for (int i = first; i < end; i++)
                     {
-                        own[i] = exact[i] < Promises.Loud ? exact[i] * quietWeight : exact[i];
-                        (read, heard) = (read + exact[i], heard + own[i]);
+                        Vector128<float> weight = Heard(QueryQuad.Load(exact + i, chosen.Stride), quiet) * factor;
+                        QueryQuad.Store(weight, own + i, stride);
+                        sum += weight;
                     }
-                    float rest = all ? 0 : MathF.Max(*mass - read, 0), lent = read > 0 ? share * rest : 0;
-                    // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
-                    float factor = 1 + MathF.Min(lent * quietWeight / MathF.Max(heard, float.Epsilon), float.MaxValue / 2);
-                    *mass = rest - lent;
-                    float sum = 0;
-                    for (int i = first; i < end; i++)
-                        sum += own[i] *= factor;
-                    _sum[g] += sum;
                 }
+                for (int q = 0; q < Math.Min(QueryQuad.Queries, _group - g); q++)
+                    _sum[g + q] = sum[q];
             }
         }
     }
+
+    /// <summary>What rows weigh beside what is not read.</summary>
+    private static Vector128<float> Heard(Vector128<float> weight, Vector128<float> quiet)
+        => Vector128.ConditionalSelect(Vector128.LessThan(weight, Vector128.Create(Promises.Loud)), weight * quiet, weight);
 
     private void AddRows(int part, float* output)
     {
@@ -170,6 +179,13 @@ internal sealed unsafe class ListEstimate
                 TileWeightedSum.Accumulate(tile, some, _dim, weights + first, Stride, _group, output);
             }
         }
+    }
+
+    /// <summary>How far the mean of values moves under each query's weights.</summary>
+    private void Shift()
+    {
+        fixed (float* x = _lists.Queries, covariance = _query.Codec.ValueCovariance, shift = _shift)
+            PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
     }
 
     /// <summary>Adds the masses of some segments' lists, times their mean values.</summary>

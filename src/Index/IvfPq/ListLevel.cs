@@ -38,7 +38,7 @@ internal sealed unsafe class ListLevel
         Scratch.Grow(ref _queries, Group * codec.Dim);
         Scratch.Grow(ref _energies, Group * IvfPqCodec.Bands);
         _logits.Grow(Group * Count);
-        _mass.Grow(Group * Count);
+        _mass.Grow(QueryQuad.Pad(Group) * Count);
         _scores.Grow(Count);
         _extremes.Grow(Parts * Group * ListScores.ExtremeFloats);
         if (_withVariances)

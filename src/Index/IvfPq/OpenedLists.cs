@@ -49,6 +49,15 @@ internal sealed unsafe class OpenedLists
         return (FirstFrom(begin), FirstFrom(end));
     }
 
+    /// <summary>Which of the opened lists has a place.</summary>
+    public int Holding(int place)
+    {
+        int at = FirstFrom(place + 1) - 1;
+        while (_starts[at] > place)
+            at--;
+        return at;
+    }
+
     private int FirstFrom(int start)
     {
         int at = _starts.AsSpan(0, Count).BinarySearch(start);
