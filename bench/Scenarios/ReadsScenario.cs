@@ -1,11 +1,11 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Retrieval.Evaluation;
 using Retrieval.Index;
 using Retrieval.Index.Kernels;
+using Retrieval.Offload;
 
 namespace Retrieval.Scenarios;
 
@@ -22,6 +22,9 @@ internal static unsafe class ReadsScenario
 
     // Rounds, of which the fastest counts.
     private const int Rounds = 5;
+
+    // As a KV cache has them: large where the system has any to give.
+    private const string SmallPages = "small", LargePages = "large";
 
     private static readonly Pattern[] Patterns =
     [
@@ -46,10 +49,11 @@ internal static unsafe class ReadsScenario
             if (some is < 1 or > 100_000 || workers is < 1 or > 1024)
                 throw new Runtime.InputException($"reads: {some} MB and {workers} threads; give 1 to 100,000 MB and 1 to 1,024 threads.");
             double bandwidth = MemoryBandwidth.Measure(workers);
-            Result[] results = Run(some * 1_000_000L / BlockBytes, workers, bandwidth);
+            long blocks = some * 1_000_000L / BlockBytes;
+            Result[] results = [.. Run(SmallPages, blocks, workers, bandwidth), .. Run(LargePages, blocks, workers, bandwidth)];
             string table = string.Create(CultureInfo.InvariantCulture, $"{MachineName.Describe()}, {workers} threads, {some:N0} MB; sequential reading {bandwidth:0.0} GB/s; fastest of {Rounds}.\n\n") + Report.Table(
-                ["what is read", "ns/row", "GB/s of lines", "of sequential"],
-                results.Select(r => new[] { r.Pattern, $"{r.Nanoseconds:0.0}", $"{r.LineBytes:0.0}", $"{r.OfSequential:0 %}" }));
+                ["what is read", "pages", "ns/row", "GB/s of lines", "of sequential"],
+                results.Select(r => new[] { r.Pattern, r.Pages, $"{r.Nanoseconds:0.0}", $"{r.LineBytes:0.0}", $"{r.OfSequential:0 %}" }));
             Console.Write(table);
             ResultFiles.Write("reads.md", table);
             if (parsed.GetValue(json))
@@ -58,27 +62,24 @@ internal static unsafe class ReadsScenario
         return command;
     }
 
-    private static Result[] Run(long blocks, int threads, double bandwidth)
+    private static Result[] Run(string pages, long blocks, int threads, double bandwidth)
     {
         using var workers = new WorkerPool(threads);
-        byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)(blocks * BlockBytes), Line);
-        try
+        using var arena = new RowArena(pages == LargePages);
+        RowArena.Piece rows = arena.Take(blocks * BlockBytes);
+        byte* memory = rows.Data;
+        new Random(1).NextBytes(new Span<byte>(memory, BlockBytes));
+        for (long block = 1; block < blocks; block++)
+            Buffer.MemoryCopy(memory, memory + block * BlockBytes, BlockBytes, BlockBytes);
+        Result[] results = [.. Patterns.Select(pattern =>
         {
-            new Random(1).NextBytes(new Span<byte>(memory, BlockBytes));
-            for (long block = 1; block < blocks; block++)
-                Buffer.MemoryCopy(memory, memory + block * BlockBytes, BlockBytes, BlockBytes);
-            return [.. Patterns.Select(pattern =>
-            {
-                double fastest = Enumerable.Range(0, Rounds).Min(_ => Time(memory, blocks, pattern, workers));
-                // A line for each row that is read, and the scales'.
-                double lines = (pattern.Value ? 2 : 1) + 1.0 / pattern.Together, speed = lines * Line / fastest;
-                return new Result(pattern.Name, fastest, speed, speed / bandwidth);
-            })];
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(memory);
-        }
+            double fastest = Enumerable.Range(0, Rounds).Min(_ => Time(memory, blocks, pattern, workers));
+            // A line for each row that is read, and the scales'.
+            double lines = (pattern.Value ? 2 : 1) + 1.0 / pattern.Together, speed = lines * Line / fastest;
+            return new Result(pattern.Name, pages, fastest, speed, speed / bandwidth);
+        })];
+        rows.GiveBack();
+        return results;
     }
 
     /// <returns>Nanoseconds a row.</returns>
@@ -138,5 +139,5 @@ internal static unsafe class ReadsScenario
     /// <param name="Value">The value behind the key is read too.</param>
     private sealed record Pattern(string Name, int Together, bool Value);
 
-    private sealed record Result(string Pattern, double Nanoseconds, double LineBytes, double OfSequential);
+    private sealed record Result(string Pattern, string Pages, double Nanoseconds, double LineBytes, double OfSequential);
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Retrieval.Index;
 
 namespace Retrieval.Offload;
@@ -9,6 +8,7 @@ namespace Retrieval.Offload;
 /// </summary>
 public sealed unsafe class KvSegment
 {
+    // A cache line.
     private const int Alignment = 64;
 
     // Rows that are read together: they stay in the nearest cache until they are written.
@@ -16,14 +16,14 @@ public sealed unsafe class KvSegment
 
     private readonly KvLayout _layout;
     private readonly ushort[][] _orders;
-    private readonly byte* _memory;
+    private readonly RowArena.Piece _memory;
     private int _owners = 1;
 
-    private KvSegment(KvLayout layout, int first, ushort[][] orders)
+    private KvSegment(KvLayout layout, int first, ushort[][] orders, RowArena arena)
     {
         (_layout, First, Count, _orders) = (layout, first, orders[0].Length, orders);
         Bytes = layout.KvHeads * HeadBytes;
-        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, Alignment);
+        _memory = arena.Take(Bytes);
         GC.AddMemoryPressure(Bytes);
     }
 
@@ -45,14 +45,15 @@ public sealed unsafe class KvSegment
     public ReadOnlySpan<ushort> Order(int head) => _orders[head];
 
     /// <summary>The rows of a head.</summary>
-    public PackedRows Rows(int head) => new((nint)(_memory + head * HeadBytes), _layout.HeadDim, Halves);
+    public PackedRows Rows(int head) => new((nint)(_memory.Data + head * HeadBytes), _layout.HeadDim, Halves);
 
     /// <summary>Packs rows of a store.</summary>
     /// <param name="orders">[kvHeads][count], permutations of 0 … count − 1.</param>
+    /// <param name="arena">Where the packed rows will lie.</param>
     /// <param name="workers">Take the heads between them; null: the calling thread takes all.</param>
-    internal static KvSegment Pack(KvStore store, int layer, int first, ushort[][] orders, WorkerPool? workers)
+    internal static KvSegment Pack(KvStore store, int layer, int first, ushort[][] orders, RowArena arena, WorkerPool? workers)
     {
-        var segment = new KvSegment(store.Layout, first, orders);
+        var segment = new KvSegment(store.Layout, first, orders, arena);
         if (workers is null)
         {
             for (int head = 0; head < orders.Length; head++)
@@ -75,7 +76,7 @@ public sealed unsafe class KvSegment
     {
         if (Interlocked.Decrement(ref _owners) > 0)
             return;
-        NativeMemory.AlignedFree(_memory);
+        _memory.GiveBack();
         GC.RemoveMemoryPressure(Bytes);
     }
 

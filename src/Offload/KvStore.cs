@@ -23,6 +23,7 @@ public sealed unsafe class KvStore : IDisposable
     private readonly int[] _length;
     private readonly int[] _released;
     private readonly FarPlacement?[] _placements;
+    private readonly RowArena _arena = new();
     private long _bytes;
 
     /// <param name="placements">For each layer where its packed keys stand for queries; null, in all layers or in that one: where they stood.</param>
@@ -111,7 +112,7 @@ public sealed unsafe class KvStore : IDisposable
         if (count < 1 || first < Math.Max(free, _released[layer]) || first + (long)count > _length[layer])
             throw new ArgumentException($"Rows {first} to {first + (long)count} of layer {layer} cannot be packed: it has {_length[layer]} rows, of which those before {Math.Max(free, _released[layer])} are packed or released.");
         Permutation.Check(orders, Layout.KvHeads, count);
-        KvSegment segment = KvSegment.Pack(this, layer, first, orders, workers);
+        KvSegment segment = KvSegment.Pack(this, layer, first, orders, _arena, workers);
         segments.Add(segment);
         Interlocked.Add(ref _bytes, segment.Bytes);
         DropPackedPages(layer, segment);
@@ -185,6 +186,7 @@ public sealed unsafe class KvStore : IDisposable
             _segments[layer].Clear();
             _length[layer] = 0;
         }
+        _arena.Dispose();
         _bytes = 0;
     }
 

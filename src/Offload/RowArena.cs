@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+
+namespace Retrieval.Offload;
+
+/// <summary>
+/// Native memory for packed rows, which are read one by one from all over it: a read costs as much for its page as for its line, so that
+/// many segments share blocks of large pages (2 MB on Linux, where the system has them; bench/results/reads.md has what they save).
+/// A block returns to the system when the last piece of it has.
+/// </summary>
+/// <param name="largePages">Ask for large pages; default. Not asking is for measurements of what they save.</param>
+public sealed unsafe partial class RowArena(bool largePages = true) : IDisposable
+{
+    // Above what malloc keeps for itself when it is freed, and only taken where it is written to.
+    private const long BlockBytes = 64 << 20;
+
+    private const long LargePage = 2 << 20;
+
+    // A cache line, so that vector loads of rows do not straddle lines.
+    private const long Alignment = 64;
+
+    private readonly Lock _lock = new();
+    private Block? _current;
+
+    /// <summary>Memory that begins at a cache line; contents are undefined.</summary>
+    public Piece Take(long bytes)
+    {
+        long whole = (bytes + Alignment - 1) / Alignment * Alignment;
+        lock (_lock)
+        {
+            if (_current is null || _current.Left < whole)
+            {
+                var block = new Block(Math.Max(BlockBytes, (whole + LargePage - 1) / LargePage * LargePage), largePages);
+                _current?.Release();
+                _current = block;
+            }
+            return _current.Cut(whole);
+        }
+    }
+
+    /// <summary>Pieces that were taken stay valid until each is given back.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _current?.Release();
+            _current = null;
+        }
+    }
+
+    /// <summary>Part of a block; given back once.</summary>
+    public sealed class Piece
+    {
+        private readonly Block _block;
+
+        internal Piece(Block block, byte* data)
+        {
+            _block = block;
+            Data = data;
+        }
+
+        public byte* Data { get; private set; }
+
+        public void GiveBack()
+        {
+            Data = null;
+            _block.Release();
+        }
+    }
+
+    internal sealed partial class Block
+    {
+        // MADV_HUGEPAGE and MADV_NOHUGEPAGE of madvise(2).
+        private const int HugePages = 14, NoHugePages = 15;
+
+        private readonly byte* _memory;
+        private readonly long _bytes;
+        private long _used;
+
+        // The arena while it cuts pieces off, and each piece.
+        private int _owners = 1;
+
+        public Block(long bytes, bool largePages)
+        {
+            _bytes = bytes;
+            _memory = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, (nuint)LargePage);
+            // Advice: where it is refused, pages are small.
+            if (OperatingSystem.IsLinux())
+                _ = Advise(_memory, (nuint)bytes, largePages ? HugePages : NoHugePages);
+        }
+
+        public long Left => _bytes - _used;
+
+        public Piece Cut(long bytes)
+        {
+            var piece = new Piece(this, _memory + _used);
+            _used += bytes;
+            Interlocked.Increment(ref _owners);
+            return piece;
+        }
+
+        public void Release()
+        {
+            if (Interlocked.Decrement(ref _owners) > 0)
+                return;
+            NativeMemory.AlignedFree(_memory);
+        }
+
+        [LibraryImport("libc", EntryPoint = "madvise")]
+        private static partial int Advise(void* memory, nuint bytes, int advice);
+    }
+}
