@@ -42,7 +42,7 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     public void Attend(KvStore store, int layer, int position, int tokens, int heads, int? window, IndexedRows? far, float* queries, float* output)
     {
         int kvHeads = store.Layout.KvHeads, group = heads / kvHeads;
-        Piece[] pieces = Cut(tokens, Math.Max(1, BlockRows / group), tokens * kvHeads / (PiecesOfWorker * workers.Threads));
+        Piece[] pieces = Cut(tokens, group, tokens * kvHeads / (PiecesOfWorker * workers.Threads));
         workers.For(pieces.Length * kvHeads, 1, (worker, unit, _) =>
         {
             // Later pieces see more keys and take longer: taken first, so that the workers finish together.
@@ -69,12 +69,11 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     /// Tokens in blocks, which share what an index speaks for: whole ones at the end, quarters before them, for whoever is left without a
     /// whole one. Many workers take blocks in pieces; what a token gives does not depend on those.
     /// </summary>
-    /// <param name="most">Tokens of a block.</param>
     /// <param name="wanted">Tokens of a piece, about.</param>
-    private static Piece[] Cut(int tokens, int most, int wanted)
+    private static Piece[] Cut(int tokens, int group, int wanted)
     {
-        // In whole tiles: what a token sees is then tiled alike wherever its piece begins, and so are its sums.
-        int unit = most < TileKeys ? 1 : TileKeys, whole = most / unit * unit, quarter = Math.Max(unit, whole / 4 / unit * unit);
+        // Blocks end with tiles as far as they are larger, and pieces between tokens that do not meet an index together.
+        int most = Math.Max(1, BlockRows / group), unit = most < TileKeys ? FarTokens(group) : TileKeys, whole = most / unit * unit, quarter = Math.Max(unit, whole / 4 / unit * unit);
         int lead = (tokens - (tokens - 1) / whole * whole + unit - 1) / unit * unit, size = Math.Clamp(wanted / unit * unit, Math.Max(unit, Math.Min(FewestTokens, whole)), whole);
         var pieces = new List<Piece>();
         for (int block = 0, end; block < tokens; block = end)

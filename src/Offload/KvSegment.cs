@@ -8,9 +8,6 @@ namespace Retrieval.Offload;
 /// </summary>
 public sealed unsafe class KvSegment
 {
-    // A cache line.
-    private const int Alignment = 64;
-
     // Rows that are read together: they stay in the nearest cache until they are written.
     private const int Tile = 16;
 
@@ -37,7 +34,7 @@ public sealed unsafe class KvSegment
     public long Bytes { get; }
 
     // The rows of a head, in whole cache lines.
-    private long HeadBytes => (PackedRows.Bytes(Count, _layout.HeadDim, Halves) + Alignment - 1) / Alignment * Alignment;
+    private long HeadBytes => (PackedRows.Bytes(Count, _layout.HeadDim, Halves) + RowArena.Alignment - 1) / RowArena.Alignment * RowArena.Alignment;
 
     private bool Halves => _layout.Format == RowFormat.F16;
 
@@ -54,14 +51,22 @@ public sealed unsafe class KvSegment
     internal static KvSegment Pack(KvStore store, int layer, int first, ushort[][] orders, RowArena arena, WorkerPool? workers)
     {
         var segment = new KvSegment(store.Layout, first, orders, arena);
-        if (workers is null)
+        try
         {
-            for (int head = 0; head < orders.Length; head++)
-                segment.PackHead(store, layer, head);
+            if (workers is null)
+            {
+                for (int head = 0; head < orders.Length; head++)
+                    segment.PackHead(store, layer, head);
+            }
+            else
+            {
+                workers.For(orders.Length, 1, (_, head, _) => segment.PackHead(store, layer, head));
+            }
         }
-        else
+        catch
         {
-            workers.For(orders.Length, 1, (_, head, _) => segment.PackHead(store, layer, head));
+            segment.Release();
+            throw;
         }
         return segment;
     }

@@ -3,30 +3,33 @@ using System.Runtime.InteropServices;
 namespace Retrieval.Offload;
 
 /// <summary>
-/// Native memory for packed rows, which are read one by one from all over it: a read costs as much for its page as for its line, so that
-/// many segments share blocks of large pages (2 MB on Linux, where the system has them; bench/results/reads.md has what they save).
-/// A block returns to the system when the last piece of it has.
+/// Native memory for packed rows, which are read one by one from all over it: a read costs for its page as well as for its line, so that
+/// many segments share blocks of large pages (2 MB on Linux, where the system has them; bench/results/reads.md and threads.md have
+/// what they save). A block returns to the system when the last piece of it was given back, and not before.
 /// </summary>
 /// <param name="largePages">Ask for large pages; default. Not asking is for measurements of what they save.</param>
 public sealed unsafe partial class RowArena(bool largePages = true) : IDisposable
 {
-    // Above what malloc keeps for itself when it is freed, and only taken where it is written to.
+    // More than malloc would keep for later when a block is freed; what nobody has written to takes no memory.
     private const long BlockBytes = 64 << 20;
 
     private const long LargePage = 2 << 20;
 
     // A cache line, so that vector loads of rows do not straddle lines.
-    private const long Alignment = 64;
+    internal const int Alignment = 64;
 
     private readonly Lock _lock = new();
     private Block? _current;
+    private bool _disposed;
 
     /// <summary>Memory that begins at a cache line; contents are undefined.</summary>
+    /// <exception cref="ObjectDisposedException">The arena is disposed.</exception>
     public Piece Take(long bytes)
     {
         long whole = (bytes + Alignment - 1) / Alignment * Alignment;
         lock (_lock)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (_current is null || _current.Left < whole)
             {
                 var block = new Block(Math.Max(BlockBytes, (whole + LargePage - 1) / LargePage * LargePage), largePages);
@@ -44,10 +47,11 @@ public sealed unsafe partial class RowArena(bool largePages = true) : IDisposabl
         {
             _current?.Release();
             _current = null;
+            _disposed = true;
         }
     }
 
-    /// <summary>Part of a block; given back once.</summary>
+    /// <summary>Part of a block.</summary>
     public sealed class Piece
     {
         private readonly Block _block;
@@ -58,10 +62,15 @@ public sealed unsafe partial class RowArena(bool largePages = true) : IDisposabl
             Data = data;
         }
 
+        /// <summary>The first byte; null after <see cref="GiveBack"/>.</summary>
         public byte* Data { get; private set; }
 
+        /// <summary>Nobody reads it any more.</summary>
+        /// <exception cref="InvalidOperationException">It was given back before.</exception>
         public void GiveBack()
         {
+            if (Data == null)
+                throw new InvalidOperationException("This memory was given back before.");
             Data = null;
             _block.Release();
         }

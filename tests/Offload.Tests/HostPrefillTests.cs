@@ -121,6 +121,8 @@ public sealed unsafe class HostPrefillTests
     [InlineData(4, 2)]
     [InlineData(6, 2)]
     [InlineData(7, 1)]
+    [InlineData(16, 1)]
+    [InlineData(14, 1)]
     public void HowManyWorkersThereAreDoesNotMatter(int heads, int kvHeads)
     {
         const int Position = 1500, Count = 951, Dim = 64, Sinks = 8, Indexed = 1024;

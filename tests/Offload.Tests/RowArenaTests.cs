@@ -41,6 +41,8 @@ public sealed unsafe class RowArenaTests
         Assert.False(new ReadOnlySpan<byte>(second.Data, 1000).ContainsAnyExcept((byte)7));
         second.GiveBack();
         Assert.True(second.Data == null);
+        Assert.Throws<InvalidOperationException>(second.GiveBack);
+        Assert.Throws<ObjectDisposedException>(() => arena.Take(1));
     }
 
     /// <summary>Builders of several layers take pieces beside each other.</summary>

@@ -14,7 +14,7 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
     private const int FirstToken = 1;
 
     // Runs of the same generation.
-    private const int Generated = 3;
+    private const int GenerationRuns = 3;
 
     // Steps until code is compiled for speed and caches are as they stay.
     private const int WarmUpSteps = 8;
@@ -58,7 +58,7 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
     private GenerationCell Generate(SequenceState state, int depth)
     {
         var runs = new List<List<StepTimes>>();
-        for (int run = 0; run < Generated; run++)
+        for (int run = 0; run < GenerationRuns; run++)
         {
             state.RewindTo(depth);
             int token = FirstToken;

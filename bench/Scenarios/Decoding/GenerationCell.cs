@@ -4,7 +4,7 @@ namespace Retrieval.Scenarios.Decoding;
 
 /// <summary>
 /// Every step of a long generation, in milliseconds: long enough that the window leaves a segment behind, which a step of each layer
-/// builds. The generation is repeated from the same state: what a step takes in its fastest run is its own work, what it takes
+/// builds. The generation is repeated from the same length: what a step takes in its fastest run is its own work, what it takes
 /// longer in others is the machine's.
 /// </summary>
 /// <param name="Depth">Tokens in the KV cache before it.</param>
@@ -36,7 +36,7 @@ internal sealed record GenerationCell(
     public static string ToMarkdown(string heading, IReadOnlyList<GenerationCell> cells)
     {
         var text = new StringWriter(CultureInfo.InvariantCulture);
-        text.WriteLine($"{heading}; each step of a generation after a KV cache of synthetic rows, repeated from the same state; milliseconds.");
+        text.WriteLine($"{heading}; each step of a generation after a KV cache of synthetic rows, repeated from the same length; milliseconds.");
         text.WriteLine();
         text.Write(Report.Table(["policy", "tokens", "steps", "runs", "median", "99th percentile", "longest", "longest / median"], cells.Select(cell => new[]
         {

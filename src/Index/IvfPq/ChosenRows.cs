@@ -9,20 +9,17 @@ internal readonly record struct ChosenRow(int Opened, PackedRow Row);
 /// <param name="weights">[group, stride], exact, row by row.</param>
 internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedNumbers, float* weights, int stride)
 {
-    private readonly ReadOnlySpan<ChosenRow> _rows = rows;
     private readonly ReadOnlySpan<int> _openedNumbers = openedNumbers;
 
-    public ReadOnlySpan<ChosenRow> Rows => _rows;
+    public ReadOnlySpan<ChosenRow> Rows { get; } = rows;
 
-    public int Count => _rows.Length;
+    public int Count => Rows.Length;
 
     /// <summary>From one query's weights to the next one's.</summary>
     public int Stride => stride;
 
-    public ChosenRow this[int i] => _rows[i];
-
     /// <summary>Number of a row's list, as in <see cref="SegmentCursor"/>.</summary>
-    public int List(int i) => _openedNumbers[_rows[i].Opened];
+    public int List(int i) => _openedNumbers[Rows[i].Opened];
 
     /// <summary>[Count]: weights of one query.</summary>
     public float* Weights(int g) => weights + (long)g * stride;

@@ -16,6 +16,8 @@ internal sealed unsafe class CodeLevel
     private ListLevel _lists = null!;
     private OpenedLists _opened = null!;
     private float _least;
+
+    // Whether candidates are sieved; otherwise, whether weights are made where codes are scanned, and whether they are there as they must be.
     private bool _sieved, _early, _weighed;
 
     /// <summary>Rows whose weights are kept, list after list; there may be gaps, of weight 0.</summary>
@@ -64,7 +66,7 @@ internal sealed unsafe class CodeLevel
         }
     }
 
-    /// <summary>Logits of the rows of one part, relative to the total; of many rows those of the leading lists.</summary>
+    /// <summary>Weights of the rows of one part, or logits that <see cref="Weigh"/> will make weights of; of many rows the logits of the leading lists.</summary>
     public void Scan(int part)
     {
         if (_sieved)
@@ -146,7 +148,10 @@ internal sealed unsafe class CodeLevel
         int worthy = 0;
         for (int part = 0; part < _opened.Parts; part++)
         {
-            int start = Starts[_opened.Of(part).Begin], count = _worthyOfPart[part];
+            int count = _worthyOfPart[part];
+            if (count == 0)
+                continue;
+            int start = Starts[_opened.Of(part).Begin];
             new ReadOnlySpan<float>(_worth.Pointer + start, count).CopyTo(new Span<float>(_worth.Pointer + worthy, count));
             new ReadOnlySpan<int>(_worthy.Pointer + start, count).CopyTo(new Span<int>(_worthy.Pointer + worthy, count));
             worthy += count;
@@ -178,9 +183,9 @@ internal sealed unsafe class CodeLevel
         if (begin == end)
             return;
         int group = _lists.Group, start = Starts[begin], rows = Rows(part);
-        float* logits = LogitsOf(part), weights = _weights.Pointer, scores = _scores.Pointer + start, ofPart = stackalloc float[group];
+        float* logits = LogitsOf(part), weights = _weights.Pointer, scores = _scores.Pointer + start;
         fixed (float* moved = _moved)
-            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, scores, ofPart);
+            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, scores, null);
         if (_sieved)
             _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
         int worthy = ScoreThreshold.Collect(scores, rows, _least, _worthy.Pointer + start);

@@ -84,8 +84,9 @@ internal sealed unsafe class ListEstimate
         {
             float* output = outputs + (long)part * _group * _dim;
             new Span<float>(output, _group * _dim).Clear();
+            // Beside other parts, not between levels.
             if (part == 0)
-                Shift();
+                ComputeShift();
             if (part < _listParts)
                 AddLists(part, output);
             else
@@ -182,7 +183,7 @@ internal sealed unsafe class ListEstimate
     }
 
     /// <summary>How far the mean of values moves under each query's weights.</summary>
-    private void Shift()
+    private void ComputeShift()
     {
         fixed (float* x = _lists.Queries, covariance = _query.Codec.ValueCovariance, shift = _shift)
             PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);

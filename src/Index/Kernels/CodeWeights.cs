@@ -21,7 +21,8 @@ public static unsafe class CodeWeights
                 float weight = VectorExp.Exp(MathF.Min(logits[(long)g * stride + r] - shifts[g], Highest));
                 weights[(long)g * weightStride + r] = weight;
                 groupWeights[r] += weight;
-                totals[g] += weight;
+                if (totals != null)
+                    totals[g] += weight;
             }
         }
     }
@@ -32,7 +33,7 @@ public static unsafe class CodeWeights
     /// <param name="shifts">[group]</param>
     /// <param name="weights">[group, weightStride]; may be the logits.</param>
     /// <param name="groupWeights">[rows]: Σ_g weights[g, r].</param>
-    /// <param name="totals">[group], added to: Σ_r weights[g, r].</param>
+    /// <param name="totals">[group], added to: Σ_r weights[g, r]; null: not wanted.</param>
     public static void Compute(float* logits, int stride, int rows, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* totals)
     {
         if (!Vector256.IsHardwareAccelerated || rows % 16 != 0)
@@ -52,7 +53,8 @@ public static unsafe class CodeWeights
                 total += weight;
                 (g == 0 ? weight : weight + Vector512.Load(groupWeights + r)).Store(groupWeights + r);
             }
-            totals[g] += Vector512.Sum(total);
+            if (totals != null)
+                totals[g] += Vector512.Sum(total);
         }
     }
 
@@ -113,7 +115,7 @@ public static unsafe class CodeWeights
     }
 
     /// <summary>The weights of the rows whose score is at least a threshold, one after another.</summary>
-    /// <param name="target">Room for <paramref name="rows"/>; undefined behind what was found.</param>
+    /// <param name="target">Room for <paramref name="rows"/>; undefined behind what was found. May be the weights.</param>
     /// <returns>How many.</returns>
     public static int Gather(float* scores, float threshold, float* weights, int rows, float* target)
     {

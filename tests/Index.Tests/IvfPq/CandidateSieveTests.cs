@@ -88,7 +88,7 @@ public sealed unsafe class CandidateSieveTests
         codes.Aim();
         Each(codes.SieveParts, codes.Sieve);
         codes.Recentre(total);
-        Each(opened.Parts, codes.Weigh);
+        Each(codes.WeighParts, codes.Weigh);
         codes.ReplaceMasses();
         return (codes, lists.Mass.ToArray());
     }

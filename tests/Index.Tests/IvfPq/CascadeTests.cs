@@ -232,6 +232,42 @@ public sealed class CascadeTests
         }
     }
 
+    /// <summary>Rows that few attend to weigh less where positions are clamped; the one that stands out weighs what it does.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void QuietRowsAreDiscounted(int group)
+    {
+        const int Count = 1500, Dim = 64;
+        const float Discount = 0.3f;
+        float[] keys = RandomData.Normal(Count * Dim, 1), queries = RandomData.Normal(group * Dim, 2, 0.1f);
+        for (int g = 0; g < group; g++)
+        {
+            float square = queries.AsSpan(g * Dim, Dim).ToArray().Sum(x => x * x);
+            for (int i = 0; i < Dim; i++)
+                keys[(100 * g + 50) * Dim + i] = 8 / square * queries[g * Dim + i];
+        }
+        using PackedIndex packed = Pack(new MemoryRows(keys, Dim), Heads.Values(Count, Dim), 0, halves: true);
+        var output = new float[group * Dim];
+        var logSumExp = new float[group];
+        for (int g = 0; g < group; g++)
+        {
+            double[] weights = [.. Enumerable.Range(0, Count).Select(row => Math.Exp(Enumerable.Range(0, Dim).Sum(i => (double)queries[g * Dim + i] * packed.Keys.Values[row * Dim + i])))];
+            double all = weights.Sum();
+            Assert.DoesNotContain(weights, weight => weight / all is > 0.03 and < 0.3);
+            weights = [.. weights.Select(weight => weight / all < 0.05 ? weight * (1 - Discount) : weight)];
+            for (int i = 0; i < Dim; i++)
+                output[g * Dim + i] = (float)(Enumerable.Range(0, Count).Sum(row => weights[row] * packed.Values.Values[row * Dim + i]) / weights.Sum());
+            logSumExp[g] = (float)Math.Log(weights.Sum());
+        }
+
+        Attention found = packed.Attend(queries, Everything with { QuietDiscount = Discount });
+
+        AssertNear(new Attention(output, logSumExp, default), found, Rounding, $"{group} queries");
+    }
+
     [Fact]
     public void HugeRowsAndQueriesGiveNumbers()
     {
