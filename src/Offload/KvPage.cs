@@ -14,11 +14,9 @@ internal sealed unsafe class KvPage
     public KvPage(long bytes)
     {
         Bytes = bytes;
-        // Memory of this size comes as zeros from the system, bit by bit when it is touched. In decode all layers begin a page in the
-        // same step: clearing them took as long as three steps.
+        // Of what the system has to give anew it clears what is touched, when it is touched; only what was freed before is cleared here.
         _block = NativeMemory.AllocZeroed((nuint)(bytes + Alignment - 1));
         Data = (byte*)(((nuint)_block + Alignment - 1) / Alignment * Alignment);
-        GC.AddMemoryPressure(bytes);
     }
 
     public byte* Data { get; private set; }
@@ -46,6 +44,5 @@ internal sealed unsafe class KvPage
             return;
         NativeMemory.Free(_block);
         Data = null;
-        GC.RemoveMemoryPressure(Bytes);
     }
 }

@@ -21,7 +21,6 @@ public sealed unsafe class KvSegment
         (_layout, First, Count, _orders) = (layout, first, orders[0].Length, orders);
         Bytes = layout.KvHeads * HeadBytes;
         _memory = arena.Take(Bytes);
-        GC.AddMemoryPressure(Bytes);
     }
 
     public int First { get; }
@@ -82,7 +81,6 @@ public sealed unsafe class KvSegment
         if (Interlocked.Decrement(ref _owners) > 0)
             return;
         _memory.GiveBack();
-        GC.RemoveMemoryPressure(Bytes);
     }
 
     /// <summary>Reads rows as they arrived, page after page, and writes each to its place.</summary>

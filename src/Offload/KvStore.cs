@@ -18,6 +18,9 @@ public sealed unsafe class KvStore : IDisposable
     // Tokens whose rows are worth handing to another thread.
     private const int AppendedTogether = 64;
 
+    // Rows that are left of a page, at most, when a generation begins the next one.
+    private const int MostAhead = 128;
+
     private readonly List<KvPage?>[] _pages;
     private readonly List<KvSegment>[] _segments;
     private readonly int[] _length;
@@ -72,6 +75,8 @@ public sealed unsafe class KvStore : IDisposable
         else
             workers.For(tokens, AppendedTogether, (_, first, last) => Write(layer, begin, keys, values, first, last));
         _length[layer] = end;
+        if (tokens == 1)
+            BeginPageAhead(layer, end);
     }
 
     /// <summary>Keys of a row that is not packed, and of the rows after it up to the end of the page.</summary>
@@ -254,8 +259,7 @@ public sealed unsafe class KvStore : IDisposable
         {
             if (pages[page] is null)
             {
-                pages[page] = new KvPage(Layout.PageBytes);
-                Interlocked.Add(ref _bytes, Layout.PageBytes);
+                Begin(layer, page);
             }
             else if (pages[page]!.Shared)
             {
@@ -264,6 +268,26 @@ public sealed unsafe class KvStore : IDisposable
                 shared.Release();
             }
         }
+    }
+
+    /// <summary>
+    /// In a generation all layers come to the end of a page in the same step, and the system takes a step's time to find memory for
+    /// all of them: each layer begins its next page some rows earlier, every layer at another one.
+    /// </summary>
+    private void BeginPageAhead(int layer, int end)
+    {
+        int next = KvLayout.PageOf(end) + 1;
+        if (next * KvLayout.RowsPerPage - end == 1 + layer % MostAhead && next == _pages[layer].Count)
+        {
+            _pages[layer].Add(null);
+            Begin(layer, next);
+        }
+    }
+
+    private void Begin(int layer, int page)
+    {
+        _pages[layer][page] = new KvPage(Layout.PageBytes);
+        Interlocked.Add(ref _bytes, Layout.PageBytes);
     }
 
     private void DropPackedPages(int layer, KvSegment segment)

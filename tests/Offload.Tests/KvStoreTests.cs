@@ -295,4 +295,37 @@ public sealed class KvStoreTests
             store.ReadKeys(0, 0, 0, 1, data);
         Assert.Equal([65504, -65504, 65504, -65504, .. new float[12]], read);
     }
+
+    /// <summary>In a generation no two layers begin a page in the same step, and none more than one page too many; a rewind takes it back.</summary>
+    [Fact]
+    public unsafe void LayersBeginPagesInDifferentSteps()
+    {
+        const int Layers = 5, Rows = 2 * KvLayout.RowsPerPage;
+        var kv = new RandomKv(Rows, 1, 8);
+        using var store = new KvStore(kv.Layout(Layers));
+        for (int layer = 0; layer < Layers; layer++)
+            kv.Append(store, layer, 0, 300);
+        long page = store.Layout.PageBytes, before = store.Bytes;
+        Assert.Equal(Layers * page, before);
+        var steps = new List<int>();
+        for (int row = 300; row < 700; row++)
+        {
+            for (int layer = 0; layer < Layers; layer++)
+                kv.Append(store, layer, row, 1);
+            Assert.True(store.Bytes - before <= page, $"row {row}");
+            if (store.Bytes > before)
+                steps.Add(row);
+            before = store.Bytes;
+        }
+        Assert.Equal(Layers, steps.Count);
+        Assert.InRange(steps[^1], 300, KvLayout.RowsPerPage - 1);
+        for (int layer = 0; layer < Layers; layer++)
+            kv.AssertStored(store, layer, 0, 700);
+
+        store.Truncate(KvLayout.RowsPerPage);
+        Assert.Equal(Layers * page, store.Bytes);
+        for (int layer = 0; layer < Layers; layer++)
+            kv.Append(store, layer, KvLayout.RowsPerPage, 400);
+        Assert.Equal(2 * Layers * page, store.Bytes);
+    }
 }
