@@ -73,8 +73,9 @@ public sealed unsafe class HostPrefill(WorkerPool workers, bool rounded = false)
     private static Piece[] Cut(int tokens, int group, int wanted)
     {
         // Blocks end with tiles as far as they are larger, and pieces between tokens that do not meet an index together.
-        int most = Math.Max(1, BlockRows / group), unit = most < TileKeys ? FarTokens(group) : TileKeys, whole = most / unit * unit, quarter = Math.Max(unit, whole / 4 / unit * unit);
-        int lead = (tokens - (tokens - 1) / whole * whole + unit - 1) / unit * unit, size = Math.Clamp(wanted / unit * unit, Math.Max(unit, Math.Min(FewestTokens, whole)), whole);
+        int most = Math.Max(1, BlockRows / group), unit = most < TileKeys ? FarTokens(group) : TileKeys;
+        int whole = most / unit * unit, quarter = Math.Max(unit, whole / 4 / unit * unit), lead = (tokens - (tokens - 1) / whole * whole + unit - 1) / unit * unit;
+        int size = Math.Clamp(wanted / unit * unit, Math.Max(unit, Math.Min(FewestTokens, whole)), whole);
         var pieces = new List<Piece>();
         for (int block = 0, end; block < tokens; block = end)
         {

@@ -14,7 +14,7 @@ internal sealed unsafe class KvPage
     public KvPage(long bytes)
     {
         Bytes = bytes;
-        // Of what the system has to give anew it clears what is touched, when it is touched; only what was freed before is cleared here.
+        // What the system gives anew is clear, and becomes memory when it is touched; only what was freed before is cleared here.
         _block = NativeMemory.AllocZeroed((nuint)(bytes + Alignment - 1));
         Data = (byte*)(((nuint)_block + Alignment - 1) / Alignment * Alignment);
     }

@@ -259,7 +259,7 @@ public sealed unsafe class KvStore : IDisposable
         {
             if (pages[page] is null)
             {
-                Begin(layer, page);
+                BeginPage(layer, page);
             }
             else if (pages[page]!.Shared)
             {
@@ -280,11 +280,11 @@ public sealed unsafe class KvStore : IDisposable
         if (next * KvLayout.RowsPerPage - end == 1 + layer % MostAhead && next == _pages[layer].Count)
         {
             _pages[layer].Add(null);
-            Begin(layer, next);
+            BeginPage(layer, next);
         }
     }
 
-    private void Begin(int layer, int page)
+    private void BeginPage(int layer, int page)
     {
         _pages[layer][page] = new KvPage(Layout.PageBytes);
         Interlocked.Add(ref _bytes, Layout.PageBytes);

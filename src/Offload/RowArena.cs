@@ -8,7 +8,7 @@ namespace Retrieval.Offload;
 /// what they save). A block returns to the system when the last piece of it was given back, and not before.
 /// </summary>
 /// <param name="largePages">Ask for large pages; default. Not asking is for measurements of what they save.</param>
-public sealed unsafe partial class RowArena(bool largePages = true) : IDisposable
+public sealed unsafe class RowArena(bool largePages = true) : IDisposable
 {
     // More than malloc would keep for later when a block is freed; what nobody has written to takes no memory.
     private const long BlockBytes = 64 << 20;
@@ -76,11 +76,8 @@ public sealed unsafe partial class RowArena(bool largePages = true) : IDisposabl
         }
     }
 
-    internal sealed partial class Block
+    internal sealed class Block
     {
-        // MADV_HUGEPAGE and MADV_NOHUGEPAGE of madvise(2).
-        private const int HugePages = 14, NoHugePages = 15;
-
         private readonly byte* _memory;
         private readonly long _bytes;
         private long _used;
@@ -92,9 +89,7 @@ public sealed unsafe partial class RowArena(bool largePages = true) : IDisposabl
         {
             _bytes = bytes;
             _memory = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, (nuint)LargePage);
-            // Advice: where it is refused, pages are small.
-            if (OperatingSystem.IsLinux())
-                _ = Advise(_memory, (nuint)bytes, largePages ? HugePages : NoHugePages);
+            MemoryAdvice.Pages(_memory, (nuint)bytes, largePages);
         }
 
         public long Left => _bytes - _used;
@@ -113,8 +108,5 @@ public sealed unsafe partial class RowArena(bool largePages = true) : IDisposabl
                 return;
             NativeMemory.AlignedFree(_memory);
         }
-
-        [LibraryImport("libc", EntryPoint = "madvise")]
-        private static partial int Advise(void* memory, nuint bytes, int advice);
     }
 }

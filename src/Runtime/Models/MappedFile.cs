@@ -1,5 +1,5 @@
 using System.IO.MemoryMappedFiles;
-using System.Runtime.InteropServices;
+using Retrieval.Offload;
 
 namespace Retrieval.Runtime.Models;
 
@@ -7,7 +7,7 @@ namespace Retrieval.Runtime.Models;
 /// A file mapped read-only into memory: weights are paged in when first touched and shared between processes. The address
 /// is valid until <see cref="Dispose"/>; a file that another process shortens meanwhile is beyond what can be checked.
 /// </summary>
-internal sealed unsafe partial class MappedFile : IDisposable
+internal sealed unsafe class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
@@ -49,14 +49,14 @@ internal sealed unsafe partial class MappedFile : IDisposable
     /// </summary>
     public static void Release(nint start, long bytes)
     {
-        if (!OperatingSystem.IsLinux() || bytes <= 0)
+        if (bytes <= 0)
             return;
         // Inwards to page bounds: a neighbour's page is not ours to drop.
         long page = Environment.SystemPageSize;
         long first = (start + page - 1) / page * page;
         long end = (start + bytes) / page * page;
         if (end > first)
-            _ = Advise((nint)first, (nuint)(end - first), DontNeed);
+            MemoryAdvice.NotNeeded((void*)first, (nuint)(end - first));
     }
 
     public void Dispose()
@@ -68,10 +68,4 @@ internal sealed unsafe partial class MappedFile : IDisposable
         _view.Dispose();
         _map.Dispose();
     }
-
-    /// <summary>MADV_DONTNEED of madvise(2).</summary>
-    private const int DontNeed = 4;
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(nint start, nuint length, int advice);
 }

@@ -11,9 +11,8 @@ namespace Retrieval.Runtime.Policies;
 /// </summary>
 internal sealed unsafe class IvfPqSelector : ITokenSelector
 {
-    // Layers reach the length of a segment in the same step, in which they often begin pages for their rows, too. They build some
-    // steps later and one after another instead, a layer a step.
-    private const int Stagger = 64, Later = 32;
+    // Layers reach the length of a segment in the same step; they build one after another instead, a layer a step.
+    private const int Stagger = 64;
 
     // Scratch memory serves all layers: they are searched one after another.
     private static readonly ConditionalWeakTable<WorkerPool, CascadeTeam> Teams = [];
@@ -124,7 +123,7 @@ internal sealed unsafe class IvfPqSelector : ITokenSelector
     public void Append(int rows)
     {
         _count += rows;
-        if (Pending < IvfPqPolicy.SmallestSegment + Later + _layer.Layer % Stagger)
+        if (Pending < IvfPqPolicy.SmallestSegment + _layer.Layer % Stagger)
             return;
         int first = _layer.Sinks + _indexed, count = Math.Min(Pending, _policy.IndexOf(_count).SegmentRows);
         Extend(_queries, first, count, first + count);
