@@ -72,8 +72,8 @@ internal sealed unsafe class CandidateSieve
     public void Begin(in CascadeQuery query, ListLevel lists, OpenedLists opened, CodeScanner scanner)
     {
         (_index, _lists, _opened, _scanner, _wanted) = (query.Index, lists, opened, scanner, query.Budget.Keys);
-        fixed (float* scores = lists.Scores, sizes = query.Index.ListSizes)
-            _leading = ScoreThreshold.ForBudget(scores, sizes, lists.Count, Leading(query, opened));
+        fixed (float* scores = lists.Scores)
+            _leading = ScoreThreshold.ForBudget(scores, lists.Sizes, lists.Count, Leading(query, opened));
         Scratch.Grow(ref _counts, opened.Count);
         Scratch.Grow(ref _at, opened.Count);
         Scratch.Grow(ref _leaders, opened.Count);
@@ -154,7 +154,7 @@ internal sealed unsafe class CandidateSieve
         }
     }
 
-    private bool Leads(int opened) => opened % AnyList == 0 || _lists.Scores[_opened.Numbers[opened]] >= _leading;
+    private bool Leads(int opened) => opened % AnyList == 0 || _lists.Scores[_opened.Entries[opened]] >= _leading;
 
     private static float Leading(in CascadeQuery query, OpenedLists opened) => MathF.Max(opened.Stride / LeadingPart, (float)LeadingPerChosen * query.Budget.Keys);
 

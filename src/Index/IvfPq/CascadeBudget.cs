@@ -6,6 +6,12 @@ namespace Retrieval.Index;
 /// <param name="Values">Rows whose values are read.</param>
 public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
 {
+    /// <summary>
+    /// Lists that are scored one by one, if they are not those of a sharp head and there is no error target; of more lists the rest are estimated by groups of
+    /// sixteen (<see cref="ListGroups"/>). Default: all.
+    /// </summary>
+    public int Lists { get; init; } = int.MaxValue;
+
     /// <summary>If above 0: read no more than keeps the expected relative error of each head's output below this.</summary>
     public float MaxError { get; init; }
 

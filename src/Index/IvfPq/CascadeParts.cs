@@ -16,14 +16,3 @@ internal static class RowParts
         return (part * size, Math.Min(count, (part + 1) * size));
     }
 }
-
-/// <summary>Parts of an index's segments.</summary>
-internal static class SegmentParts
-{
-    // 256 to 512 lists.
-    private const int Segments = 8;
-
-    public static int Count(IvfPqIndex index) => RowParts.Count(index.SegmentSpan.Length, Segments);
-
-    public static (int Begin, int End) Of(IvfPqIndex index, int part) => RowParts.Of(index.SegmentSpan.Length, Segments, part);
-}

@@ -7,9 +7,9 @@ internal readonly record struct ChosenRow(int Opened, PackedRow Row);
 
 /// <summary>The rows whose values are read, ascending, with their weights.</summary>
 /// <param name="weights">[group, stride], exact, row by row.</param>
-internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedNumbers, float* weights, int stride)
+internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedEntries, float* weights, int stride)
 {
-    private readonly ReadOnlySpan<int> _openedNumbers = openedNumbers;
+    private readonly ReadOnlySpan<int> _openedEntries = openedEntries;
 
     public ReadOnlySpan<ChosenRow> Rows { get; } = rows;
 
@@ -18,8 +18,8 @@ internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, Rea
     /// <summary>From one query's weights to the next one's.</summary>
     public int Stride => stride;
 
-    /// <summary>Number of a row's list, as in <see cref="SegmentCursor"/>.</summary>
-    public int List(int i) => _openedNumbers[Rows[i].Opened];
+    /// <summary>Entry of a row's list in a <see cref="ListLevel"/>.</summary>
+    public int Entry(int i) => _openedEntries[Rows[i].Opened];
 
     /// <summary>[Count]: weights of one query.</summary>
     public float* Weights(int g) => weights + (long)g * stride;

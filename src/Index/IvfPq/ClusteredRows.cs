@@ -71,27 +71,24 @@ internal sealed unsafe class ClusteredRows : IDisposable
         Rotate(_centroids, Clusters, rotation);
     }
 
-    /// <summary>The clusters that have rows become lists (counting sort: rows of a list stay in order).</summary>
+    /// <summary>The clusters that have rows become lists, similar ones next to each other (counting sort: rows of a list stay in order).</summary>
     public SortedRows Sort()
     {
-        var next = new int[Clusters + 1];
+        var sizes = new int[Clusters];
         for (int r = 0; r < Count; r++)
-            next[Assignment[r] + 1]++;
-        List<int> starts = new(Clusters + 1), clusters = new(Clusters);
-        for (int cluster = 0; cluster < Clusters; cluster++)
+            sizes[Assignment[r]]++;
+        int[] clusters = [.. Enumerable.Range(0, Clusters).Where(cluster => sizes[cluster] > 0)];
+        ListOrder.Sort(clusters, _centroids, Dim);
+        int[] starts = new int[clusters.Length + 1], next = new int[Clusters];
+        for (int list = 0; list < clusters.Length; list++)
         {
-            if (next[cluster + 1] > 0)
-            {
-                starts.Add(next[cluster]);
-                clusters.Add(cluster);
-            }
-            next[cluster + 1] += next[cluster];
+            next[clusters[list]] = starts[list];
+            starts[list + 1] = starts[list] + sizes[clusters[list]];
         }
-        starts.Add(Count);
         var order = new ushort[Count];
         for (int r = 0; r < Count; r++)
             order[next[Assignment[r]]++] = (ushort)r;
-        return new SortedRows(order, [.. starts], [.. clusters]);
+        return new SortedRows(order, starts, clusters);
     }
 
     public void Dispose() => ArrayPool<float>.Shared.Return(_rows);

@@ -129,12 +129,12 @@ internal sealed unsafe class CodeLevel
             float promised = 0, found = 0;
             for (int i = 0; i < _opened.Count; i++)
             {
-                promised += mass[_opened.Numbers[i]];
+                promised += mass[_opened.Entries[i]];
                 found += _sums[i * group + g];
             }
             Promises.Scale(mass, Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, _moved[g]));
             for (int i = 0; i < _opened.Count; i++)
-                mass[_opened.Numbers[i]] = _sums[i * group + g];
+                mass[_opened.Entries[i]] = _sums[i * group + g];
         }
     }
 

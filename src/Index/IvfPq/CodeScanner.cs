@@ -68,10 +68,10 @@ internal sealed unsafe class CodeScanner
     /// <param name="shift">[group], receives what is added to all logits of the list.</param>
     private byte* Enter(ref SegmentCursor cursor, int opened, float* shift)
     {
-        int list = _opened.Numbers[opened];
-        cursor.MoveTo(list);
+        int entry = _opened.Entries[opened];
+        cursor.MoveTo(_opened.Numbers[opened]);
         for (int g = 0; g < _lists.Group; g++)
-            shift[g] = _lists.Logits[g * _lists.Count + list] + _offset[g];
+            shift[g] = _lists.Logits[g * _lists.Count + entry] + _offset[g];
         return cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * BlockBytes;
     }
 }

@@ -88,8 +88,12 @@ internal sealed unsafe class ErrorTarget
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                Span<float> some = variance.Slice(first, segment.Lists);
-                TensorPrimitives.Subtract(some, new ReadOnlySpan<float>(segment.Table(index.Codec.Dim).LogCounts, segment.Lists), some);
+                ListTable table = segment.Table(index.Codec.Dim);
+                for (int panel = 0; panel < table.Panels; panel++)
+                {
+                    Span<float> some = variance.Slice(first + panel * ListTable.PanelLists, ListTable.PanelLists);
+                    TensorPrimitives.Subtract(some, new ReadOnlySpan<float>(table.LogCounts(panel), ListTable.PanelLists), some);
+                }
                 variance.Slice(first + segment.Lists, segment.PaddedLists - segment.Lists).Clear();
                 first += segment.PaddedLists;
             }

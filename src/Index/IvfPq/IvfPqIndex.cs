@@ -29,7 +29,7 @@ public sealed class IvfPqIndex
     public int End => _segments.Count == 0 ? 0 : _segments[^1].First + _segments[^1].Count;
 
     /// <summary>Bytes of lists and codes, shared tables included.</summary>
-    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1].Total + Codec.Bytes;
+    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1].Total + Codec.Bytes + (Groups?.Bytes ?? 0);
 
     internal IvfPqCodec Codec { get; }
 
@@ -44,8 +44,11 @@ public sealed class IvfPqIndex
     /// <summary>Rows of each list of each segment, segments padded as their scores are; 0 in the padding.</summary>
     internal float[] ListSizes { get; private set; } = [];
 
+    /// <summary>The lists' panels, each summed up; null: lists are few.</summary>
+    internal ListGroups? Groups { get; private set; }
+
     /// <summary>Table of a segment's lists.</summary>
-    internal ListTable Table(int segment) => _tables.Table(_tableStarts[segment], Codec.Dim, FirstLists[segment + 1] - FirstLists[segment]);
+    internal ListTable Table(int segment) => _tables.Table(_tableStarts[segment], Codec.Dim, (FirstLists[segment + 1] - FirstLists[segment]) / ListTable.PanelLists);
 
     /// <summary>Segments, counted from the first, whose rows all stand before a row.</summary>
     public int SegmentsBefore(int row)
@@ -127,6 +130,7 @@ public sealed class IvfPqIndex
         _segments.AddRange(segments);
         CountLists();
         GatherTables(segments.Length);
+        Groups = ListGroups.Of(this);
     }
 
     /// <summary>Drops the segments that have rows from <paramref name="end"/> on.</summary>
@@ -136,6 +140,7 @@ public sealed class IvfPqIndex
             _segments.RemoveAt(_segments.Count - 1);
         CountLists();
         _tableStarts = _tableStarts[..(_segments.Count + 1)];
+        Groups = ListGroups.Of(this);
     }
 
     /// <summary>An index with the same segments, which are immutable and shared.</summary>
@@ -143,7 +148,7 @@ public sealed class IvfPqIndex
     {
         var copy = new IvfPqIndex(Codec, Options);
         copy._segments.AddRange(_segments);
-        (copy.ListSizes, copy.FirstLists, copy._tables, copy._tableStarts) = (ListSizes, FirstLists, _tables, _tableStarts);
+        (copy.ListSizes, copy.FirstLists, copy._tables, copy._tableStarts, copy.Groups) = (ListSizes, FirstLists, _tables, _tableStarts, Groups);
         return copy;
     }
 
@@ -169,7 +174,7 @@ public sealed class IvfPqIndex
         var starts = new ListBytes[_segments.Count + 1];
         _tableStarts.CopyTo(starts, 0);
         for (int s = known; s < _segments.Count; s++)
-            starts[s + 1] = starts[s] + ListTable.Bytes(Codec.Dim, _segments[s].PaddedLists);
+            starts[s + 1] = starts[s] + ListTable.Bytes(Codec.Dim, _segments[s].Panels);
         if (!_tables.Claim(end, starts[^1] - end))
         {
             // An index that grows will go on growing.

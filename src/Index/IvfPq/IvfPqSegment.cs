@@ -27,8 +27,11 @@ internal sealed record IvfPqSegment
     /// <summary>First block of each list and, last, the number of blocks.</summary>
     public required int[] BlockStarts { get; init; }
 
-    /// <summary>Lists rounded up to whole vectors.</summary>
-    public int PaddedLists => ListTable.Pad(Lists);
+    /// <summary>Panels of its lists' table.</summary>
+    public int Panels => ListTable.PanelsOf(Lists);
+
+    /// <summary>Lists in whole panels.</summary>
+    public int PaddedLists => Panels * ListTable.PanelLists;
 
     /// <summary>Where the lists' table lies; after the segment was added to an index, with those of the others.</summary>
     public required ListTables Tables { get; init; }
@@ -39,7 +42,7 @@ internal sealed record IvfPqSegment
     /// <summary>Blocks as <see cref="CodeScan"/> reads them; rows beyond a list's end are 0.</summary>
     public required AlignedBytes Codes { get; init; }
 
-    public ListTable Table(int dim) => Tables.Table(TableStart, dim, PaddedLists);
+    public ListTable Table(int dim) => Tables.Table(TableStart, dim, Panels);
 
     /// <summary>Asks the memory for the codes of a list, which will be read soon.</summary>
     public void PrefetchCodes(int list, int blockBytes) => Codes.Prefetch((long)BlockStarts[list] * blockBytes, (long)BlockStarts[list + 1] * blockBytes);

@@ -27,7 +27,7 @@ internal sealed unsafe class KeyLevel
 
     public int Parts => RowParts.Count(Count, RowsOfPart);
 
-    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Numbers, _weights.Pointer, _stride);
+    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Entries, _weights.Pointer, _stride);
 
     /// <summary>Chooses the rows of largest score.</summary>
     /// <param name="rest">Sum of the scores that may stay unread; null: only the budget counts.</param>
@@ -181,7 +181,7 @@ internal sealed unsafe class KeyLevel
                         taken += QueryQuad.Load(promised + end, _stride);
                         found += QueryQuad.Load(exact + end, _stride);
                     }
-                    float* ofList = mass + _opened.Numbers[opened];
+                    float* ofList = mass + _opened.Entries[opened];
                     QueryQuad.Store(Vector128.MaxNative(QueryQuad.Load(ofList, _lists.Count) - taken, default) + found, ofList, _lists.Count);
                 }
             }

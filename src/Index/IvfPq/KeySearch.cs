@@ -60,7 +60,7 @@ internal sealed unsafe class KeySearch
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment.Table(_dim), _dim, x, energies, _group, scratch, logits + first, mass + first, null, _lists, extremes);
+                ListScores.Compute(segment.Table(_dim), null, segment.Panels, _dim, x, energies, _group, scratch, logits + first, mass + first, null, _lists, extremes);
                 first += segment.PaddedLists;
             }
         }

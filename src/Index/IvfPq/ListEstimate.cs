@@ -48,11 +48,11 @@ internal sealed unsafe class ListEstimate
     private int Stride => (_count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
 
     /// <param name="lists">Their masses change: what the chosen rows weigh, and what they speak for, is taken out.</param>
-    /// <param name="opened">Numbers of the lists whose masses come from codes, ascending.</param>
+    /// <param name="opened">Entries of the lists whose masses come from codes, ascending.</param>
     /// <param name="chosen">The rows whose values are read.</param>
     public void Begin(in CascadeQuery query, ListLevel lists, ReadOnlySpan<int> opened, ChosenRows chosen)
     {
-        (_query, _lists, _dim, _group, _count, _listParts) = (query, lists, query.Codec.Dim, query.Group, chosen.Count, SegmentParts.Count(query.Index));
+        (_query, _lists, _dim, _group, _count, _listParts) = (query, lists, query.Codec.Dim, query.Group, chosen.Count, GroupParts(lists) + lists.Parts);
         Scratch.Grow(ref _shift, _group * _dim);
         Scratch.Grow(ref _sum, _group);
         Scratch.Grow(ref _tilt, _group);
@@ -124,7 +124,7 @@ internal sealed unsafe class ListEstimate
         int stride = Stride;
         var quiet = Vector128.Create(1 - _query.Budget.QuietDiscount);
         chosen.Rows.CopyTo(_rows);
-        fixed (float* masses = _lists.Mass, sizes = _query.Index.ListSizes, weights = _weights)
+        fixed (float* masses = _lists.Mass, weights = _weights)
         fixed (ChosenRow* rows = _rows)
         {
             for (int g = 0; g < _group; g += QueryQuad.Queries)
@@ -133,7 +133,7 @@ internal sealed unsafe class ListEstimate
                 Vector128<float> sum = default;
                 for (int first = 0, end; first < chosen.Count; first = end)
                 {
-                    int opened = rows[first].Opened, list = chosen.List(first);
+                    int opened = rows[first].Opened, entry = chosen.Entry(first);
                     Vector128<float> read = default, heard = default;
                     for (end = first; end < chosen.Count && rows[end].Opened == opened; end++)
                     {
@@ -141,8 +141,8 @@ internal sealed unsafe class ListEstimate
                         read += weight;
                         heard += Heard(weight, quiet);
                     }
-                    float* ofList = mass + list;
-                    Vector128<float> rest = end - first == (int)sizes[list] ? default : Vector128.MaxNative(QueryQuad.Load(ofList, _lists.Count) - read, default);
+                    float* ofList = mass + entry;
+                    Vector128<float> rest = end - first == (int)_lists.Sizes[entry] ? default : Vector128.MaxNative(QueryQuad.Load(ofList, _lists.Count) - read, default);
                     Vector128<float> lent = Vector128.GreaterThan(read, default) & (rest * ((end - first) / (end - first + Prior)));
                     // Where all that was read weighs next to nothing, the ratio may be beyond a float although its products are not.
                     Vector128<float> factor = Vector128<float>.One + Vector128.MinNative(lent * quiet / Vector128.MaxNative(heard, Vector128.Create(float.Epsilon)), Vector128.Create(float.MaxValue / 2));
@@ -189,17 +189,41 @@ internal sealed unsafe class ListEstimate
             PanelMultiply.Multiply(x, _dim, covariance, _dim, shift, _dim, _group, _dim, _dim, false);
     }
 
-    /// <summary>Adds the masses of some segments' lists, times their mean values.</summary>
+    /// <summary>Groups are few.</summary>
+    private static int GroupParts(ListLevel lists) => lists.Groups > 0 ? 1 : 0;
+
+    /// <summary>Adds the masses of groups, or of some lists, times their mean values.</summary>
     private void AddLists(int part, float* output)
     {
-        IvfPqIndex index = _query.Index;
-        (int begin, int end) = SegmentParts.Of(index, part);
-        int firstList = index.FirstLists[begin], count = index.FirstLists[end] - firstList;
-        Span<float> all = new(_listMass.Pointer + firstList, count);
+        int groupParts = GroupParts(_lists);
+        if (part < groupParts)
+        {
+            ListTable groups = _query.Index.Groups!.Table;
+            int* panels = stackalloc int[groups.Panels];
+            for (int panel = 0; panel < groups.Panels; panel++)
+                panels[panel] = panel * groups.ValueStride;
+            AddMeans(part, 0, (byte*)groups.MeanScale(0), panels, groups.Panels, output);
+            return;
+        }
+        (int begin, int end) = _lists.Of(part - groupParts);
+        byte* memory = (byte*)_query.Index.Table(0).MeanScale(0);
+        int* places = stackalloc int[end - begin];
+        for (PanelRuns runs = _lists.Runs(part - groupParts); runs.Next();)
+            runs.PlaceValues(memory, places - begin);
+        AddMeans(part, _lists.Groups + begin * ListTable.PanelLists, memory, places, end - begin, output);
+    }
+
+    /// <summary>Adds the masses of the entries of some panels, times their mean values.</summary>
+    /// <param name="memory">What places are relative to.</param>
+    /// <param name="panels">[count]: where each panel's values lie.</param>
+    private void AddMeans(int part, int entry, byte* memory, int* panels, int count, float* output)
+    {
+        int entries = count * ListTable.PanelLists;
+        Span<float> all = new(_listMass.Pointer + entry, entries);
         all.Clear();
         for (int g = 0; g < _group; g++)
         {
-            ReadOnlySpan<float> shares = _lists.Mass.Slice(g * _lists.Count + firstList, count);
+            ReadOnlySpan<float> shares = _lists.Mass.Slice(g * _lists.Count + entry, entries);
             TensorPrimitives.Add(all, shares, all);
             _partSums[part * _group + g] = TensorPrimitives.Sum(shares);
         }
@@ -208,27 +232,14 @@ internal sealed unsafe class ListEstimate
         TensorPrimitives.Min(all, 1e15f, all);
         TensorPrimitives.Multiply(all, all, all);
         float share = _query.Targeted ? MathF.Min(QuietShare, QuietShareOfTarget * _query.Budget.MaxError) : QuietShare;
-        float threshold = ScoreThreshold.ForRest(_listMass.Pointer + firstList, count, share * share / _listParts);
-        float* left = stackalloc float[_group];
-        // Gathered from all segments first, so that the kernel can ask for rows long before it needs them.
-        sbyte* rows = index.Table(begin).Means;
-        int* offsets = _wanted.Pointer + firstList;
-        float* weights = _listWeights.Pointer + firstList;
-        int wanted = 0;
+        float threshold = ScoreThreshold.ForRest(_listMass.Pointer + entry, entries, share * share / _listParts);
+        float* left = stackalloc float[_group], weights = _listWeights.Pointer + entry;
+        int* offsets = _wanted.Pointer + entry;
+        int wanted;
+        // Gathered first, so that the kernel can ask for rows long before it needs them.
         fixed (float* mass = _lists.Mass)
-        {
-            for (int s = begin; s < end; s++)
-            {
-                if (s + 1 < end)
-                    index.Table(s + 1).PrefetchMeanScale();
-                ListTable lists = index.Table(s);
-                int first = index.FirstLists[s];
-                wanted += WeightedByteRows.Take(
-                    _listMass.Pointer + first, threshold, lists.Padded, mass + first, _lists.Count, lists.MeanScale, _group,
-                    (int)(lists.Means - rows), _dim, offsets + wanted, weights + wanted, _lists.Count, left);
-            }
-        }
-        WeightedByteRows.Accumulate(rows, offsets, wanted, _dim, weights, _lists.Count, _group, output);
+            wanted = WeightedByteRows.Take(_listMass.Pointer + entry, threshold, memory, panels, count, _dim, mass + entry, _lists.Count, _group, offsets, weights, _lists.Count, left);
+        WeightedByteRows.Accumulate((sbyte*)memory, offsets, wanted, _dim, weights, _lists.Count, _group, output);
         for (int g = 0; g < _group; g++)
         {
             var own = new Span<float>(output + g * _dim, _dim);

@@ -1,71 +1,108 @@
+using Retrieval.Index.Kernels;
+
 namespace Retrieval.Index;
 
-/// <summary>First level of a <see cref="Cascade"/>: logits and masses of all lists, the segments' one after another.</summary>
+/// <summary>
+/// First level of a <see cref="Cascade"/>: logits and masses of lists. Of very many lists only those of the groups that promise most are
+/// looked at, see <see cref="ListGroups"/>; the other groups keep the masses that they have as a whole. What has a mass is an <em>entry</em>: first
+/// the groups, of which those that were looked into weigh nothing, then lists, ascending, panel after panel.
+/// </summary>
 internal sealed unsafe class ListLevel
 {
-    private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _extremes = new();
+    private const int Lanes = ListTable.PanelLists;
+
+    // 256 lists: worth a thread's while.
+    private const int PanelsOfPart = 16;
+
+    // Runs of panels that are asked for before they are read.
+    private const int RunsAhead = 2;
+
+    private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _extremes = new(), _sizes = new();
+    private readonly PinnedMemory<float> _groupLogits = new(), _groupMass = new();
+
+    // Numbers of the panels that are looked at, through all segments and in their own.
+    private readonly PinnedMemory<int> _panels = new(), _places = new();
     private float[] _queries = [], _energies = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
+    private int _panelCount;
 
-    /// <summary>Lists, padding included.</summary>
+    /// <summary>Entries, padding included.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Entries that are groups: the first ones.</summary>
+    public int Groups { get; private set; }
+
+    /// <summary>Query heads.</summary>
     public int Group { get; private set; }
 
-    public int Parts { get; private set; }
+    public int Parts => RowParts.Count(_panelCount, PanelsOfPart);
 
     /// <summary>[group, dim], in the codec's coordinates.</summary>
     public float[] Queries => _queries;
 
-    /// <summary>[group, lists]: logits of the centres.</summary>
+    /// <summary>[group, entries]: logits of the lists' centres.</summary>
     public float* Logits => _logits.Pointer;
 
-    /// <summary>[group, lists]: logarithms of masses until <see cref="Share"/> makes them shares of each query's whole attention.</summary>
+    /// <summary>[group, entries]: logarithms of masses until <see cref="Share"/> makes them shares of each query's whole attention.</summary>
     public Span<float> Mass => new(_mass.Pointer, Group * Count);
 
-    /// <summary>[group, lists], if there is an error target: variance of the logits inside a list.</summary>
+    /// <summary>[group, entries], if there is an error target: variance of the logits inside a list.</summary>
     public Span<float> Variances => new(_variances.Pointer, Group * Count);
 
-    /// <summary>[lists]: how much a list deserves to be opened.</summary>
+    /// <summary>[entries]: how much a list deserves to be opened.</summary>
     public Span<float> Scores => new(_scores.Pointer, Count);
 
+    /// <summary>[entries]: rows of each list.</summary>
+    public float* Sizes => _sizes.Pointer;
+
+    /// <summary>Number of a list, as in <see cref="SegmentCursor"/>.</summary>
+    public int Number(int entry) => _panels.Pointer[(entry - Groups) / Lanes] * Lanes + entry % Lanes;
+
+    /// <summary>Panels [begin, end) of a part, of those that are looked at.</summary>
+    public (int Begin, int End) Of(int part) => RowParts.Of(_panelCount, PanelsOfPart, part);
+
+    /// <summary>Chooses the lists that will be looked at.</summary>
     public void Begin(in CascadeQuery query)
     {
         IvfPqCodec codec = query.Codec;
-        (_index, Group, Count, _withVariances) = (query.Index, query.Group, query.Index.FirstLists[^1], query.Targeted);
-        Parts = SegmentParts.Count(_index);
+        (_index, Group, _withVariances) = (query.Index, query.Group, query.Targeted);
         Scratch.Grow(ref _queries, Group * codec.Dim);
         Scratch.Grow(ref _energies, Group * IvfPqCodec.Bands);
-        _logits.Grow(Group * Count);
-        _mass.Grow(QueryQuad.Pad(Group) * Count);
-        _scores.Grow(Count);
-        _extremes.Grow(Parts * Group * ListScores.ExtremeFloats);
-        if (_withVariances)
-            _variances.Grow(Group * Count);
         fixed (float* x = _queries, energies = _energies)
         {
             codec.Transform(new ReadOnlySpan<float>(query.Queries, Group * codec.Dim), x);
             ListScores.Energies(codec, x, Group, energies);
         }
+        // An error target is calibrated for lists.
+        ListGroups? groups = query.Targeted || query.Budget.Lists >= _index.ListSizes.Length ? null : _index.Groups;
+        int all = _index.ListSizes.Length / Lanes;
+        _panels.Grow(all);
+        _places.Grow(all);
+        (Groups, _panelCount) = groups is null ? (0, all) : (groups.Padded, ChooseGroups(groups, query));
+        for (int panel = 0; panel < all && groups is null; panel++)
+            _panels.Pointer[panel] = panel;
+        Lay();
     }
 
     /// <summary>Scores the lists of one part.</summary>
     public void Score(int part)
     {
-        float* scratch = stackalloc float[Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands)];
-        (int begin, int end) = SegmentParts.Of(_index, part);
         fixed (float* x = _queries, energies = _energies)
         {
-            float* extremes = _extremes.Pointer + part * Group * ListScores.ExtremeFloats;
+            float* scratch = stackalloc float[ScratchFloats], extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
             ListScores.Reset(extremes, Group);
-            for (int s = begin; s < end; s++)
+            PanelRuns ahead = Runs(part);
+            for (int run = 0; run < RunsAhead && ahead.Next(); run++)
+                ahead.PrefetchScores();
+            for (PanelRuns runs = Runs(part); runs.Next();)
             {
-                if (s + 1 < end)
-                    _index.Table(s + 1).PrefetchScores();
-                int first = _index.FirstLists[s];
+                if (ahead.Next())
+                    ahead.PrefetchScores();
+                int entry = Groups + runs.First * Lanes;
                 ListScores.Compute(
-                    _index.Table(s), _index.Codec.Dim, x, energies, Group, scratch, _logits.Pointer + first, _mass.Pointer + first, _withVariances ? _variances.Pointer + first : null, Count, extremes);
+                    _index.Table(runs.Segment), _places.Pointer + runs.First, runs.Count, _index.Codec.Dim, x, energies, Group, scratch,
+                    _logits.Pointer + entry, _mass.Pointer + entry, _withVariances ? _variances.Pointer + entry : null, Count, extremes);
             }
         }
     }
@@ -79,10 +116,68 @@ internal sealed unsafe class ListLevel
             total[g] = ListShares.Take(_mass.Pointer + g * Count, Count, Extremes(g), resident[g], _scores.Pointer, first: g == 0);
     }
 
+    /// <summary>Where the panels of a part lie.</summary>
+    public PanelRuns Runs(int part)
+    {
+        (int begin, int end) = Of(part);
+        return new PanelRuns(_index, _panels.Pointer, _places.Pointer, begin, end);
+    }
+
+    private int ScratchFloats => Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands);
+
+    /// <summary>Scores all groups and chooses those of largest mass.</summary>
+    /// <returns>How many.</returns>
+    private int ChooseGroups(ListGroups groups, in CascadeQuery query)
+    {
+        int count = groups.Padded;
+        float* scratch = stackalloc float[ScratchFloats], extremes = stackalloc float[Group * ListScores.ExtremeFloats];
+        float* logits = _groupLogits.Grow(Group * count), mass = _groupMass.Grow((Group + 1) * count), shares = _scores.Grow(2 * count) + count;
+        ListScores.Reset(extremes, Group);
+        fixed (float* x = _queries, energies = _energies)
+            ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, Group, scratch, logits, mass, null, count, extremes);
+        for (int g = 0; g < Group; g++)
+        {
+            new ReadOnlySpan<float>(mass + g * count, count).CopyTo(new Span<float>(shares, count));
+            ListShares.Take(shares, count, ListScores.Extremes(extremes + g * ListScores.ExtremeFloats), query.ResidentLogSumExp[g], _scores.Pointer, first: g == 0);
+        }
+        int most = Math.Max(1, query.Budget.Lists / Lanes);
+        int chosen = ScoreThreshold.Collect(_scores.Pointer, count, ScoreThreshold.ForBudget(_scores.Pointer, null, count, most), _places.Grow(count));
+        for (int i = 0; i < chosen; i++)
+        {
+            _panels.Pointer[i] = _places.Pointer[i];
+            for (int g = 0; g < Group; g++)
+                mass[g * count + _places.Pointer[i]] = float.NegativeInfinity;
+        }
+        return chosen;
+    }
+
+    /// <summary>Makes room for all entries, and fills in the groups.</summary>
+    private void Lay()
+    {
+        Count = Groups + _panelCount * Lanes;
+        _logits.Grow(Group * Count);
+        _mass.Grow(QueryQuad.Pad(Group) * Count);
+        _scores.Grow(Count);
+        _sizes.Grow(Count);
+        _extremes.Grow((Parts + 1) * Group * ListScores.ExtremeFloats);
+        if (_withVariances)
+            _variances.Grow(Group * Count);
+        for (int k = 0; k < _panelCount; k++)
+            _index.ListSizes.AsSpan(_panels.Pointer[k] * Lanes, Lanes).CopyTo(new Span<float>(_sizes.Pointer + Groups + k * Lanes, Lanes));
+        new Span<float>(_sizes.Pointer, Groups).Clear();
+        ListScores.Reset(_extremes.Pointer, Group);
+        for (int g = 0; g < Group; g++)
+        {
+            new ReadOnlySpan<float>(_groupMass.Pointer + g * Groups, Groups).CopyTo(new Span<float>(_mass.Pointer + g * Count, Groups));
+            ListScores.Extend(_mass.Pointer + g * Count, Groups, _extremes.Pointer + g * ListScores.ExtremeFloats);
+        }
+    }
+
+    /// <summary>Over the groups and all parts.</summary>
     private (float Least, float Largest) Extremes(int g)
     {
         (float least, float largest) = (float.PositiveInfinity, float.NegativeInfinity);
-        for (int part = 0; part < Parts; part++)
+        for (int part = 0; part <= Parts; part++)
         {
             (float leastOfPart, float largestOfPart) = ListScores.Extremes(_extremes.Pointer + (part * Group + g) * ListScores.ExtremeFloats);
             (least, largest) = (MathF.Min(least, leastOfPart), MathF.Max(largest, largestOfPart));

@@ -9,7 +9,7 @@ namespace Retrieval.Index;
 /// </summary>
 internal sealed unsafe class ListPanels
 {
-    private const int Panel = 64, Lanes = 16;
+    private const int Panel = 64, Lanes = ListTable.PanelLists;
 
     private readonly PinnedMemory<float> _panel = new(), _spread = new(), _logCounts = new(), _sizes = new();
     private IvfPqIndex _index = null!;
@@ -41,7 +41,11 @@ internal sealed unsafe class ListPanels
         logCounts.Fill(float.NegativeInfinity);
         index.ListSizes.AsSpan(0, lists).CopyTo(sizes);
         for (int s = 0, first = 0; s < segments; first += index.Segments[s++].PaddedLists)
-            new ReadOnlySpan<float>(index.Table(s).LogCounts, index.Segments[s].PaddedLists).CopyTo(logCounts[first..]);
+        {
+            ListTable table = index.Table(s);
+            for (int panel = 0; panel < table.Panels; panel++)
+                new ReadOnlySpan<float>(table.LogCounts(panel), Lanes).CopyTo(logCounts[(first + panel * Lanes)..]);
+        }
     }
 
     /// <summary>Logits of all lists for each query, and logarithms of their expected masses.</summary>
@@ -60,14 +64,14 @@ internal sealed unsafe class ListPanels
             for (int column = 0; column < Panel; column += Lanes)
             {
                 if (vectors.Next())
-                    WidenCentres(vectors.Table, vectors.First, _panel.Pointer + column, _spread.Pointer + column, dim);
+                    WidenCentres(vectors.Table, vectors.Panel, _panel.Pointer + column, _spread.Pointer + column, dim);
                 else
                     Clear(_panel.Pointer + column, _spread.Pointer + column, dim);
             }
             PanelMultiply.Multiply(x, dim, _panel.Pointer, Panel, logits + first, Stride, queries, dim, Panel, false);
             PanelMultiply.Multiply(energies, IvfPqCodec.Bands, _spread.Pointer, Panel, mass + first, Stride, queries, IvfPqCodec.Bands, Panel, false);
             for (int q = 0; q < queries; q++)
-                ListScores.Mass(logits + (long)q * Stride + first, 0, LogCounts + first, mass + (long)q * Stride + first, Panel, extremes + q * ListScores.ExtremeFloats);
+                ListScores.Mass(logits + (long)q * Stride + first, LogCounts + first, mass + (long)q * Stride + first, Panel, extremes + q * ListScores.ExtremeFloats);
         }
     }
 
@@ -83,7 +87,7 @@ internal sealed unsafe class ListPanels
             for (int row = 0; row < Panel; row += Lanes)
             {
                 if (vectors.Next())
-                    WidenMeans(vectors.Table, vectors.Lists, vectors.First, _panel.Pointer + row * dim, dim);
+                    WidenMeans(vectors.Table, vectors.Lists, vectors.Panel, _panel.Pointer + row * dim, dim);
                 else
                     new Span<float>(_panel.Pointer + row * dim, Lanes * dim).Clear();
             }
@@ -91,16 +95,17 @@ internal sealed unsafe class ListPanels
         }
     }
 
-    private static void WidenCentres(ListTable table, int first, float* panel, float* spread, int dim)
+    private static void WidenCentres(ListTable table, int number, float* panel, float* spread, int dim)
     {
+        sbyte* centres = table.Centres(number), spreads = table.Spread(number);
         for (int i = 0; i < dim; i++)
         {
-            Vector512<float> bytes = ByteColumns.Widen(table.Centres + i * table.Padded + first);
+            Vector512<float> bytes = ByteColumns.Widen(centres + i * Lanes);
             Vector512.FusedMultiplyAdd(bytes, Vector512.Create(table.CentreScale[i]), Vector512.Create(table.CentreMiddle[i])).Store(panel + i * Panel);
         }
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
-            Vector512<float> bytes = ByteColumns.Widen(table.Spread + band * table.Padded + first);
+            Vector512<float> bytes = ByteColumns.Widen(spreads + band * Lanes);
             (bytes * table.SpreadScale[band]).Store(spread + band * Panel);
         }
     }
@@ -113,11 +118,11 @@ internal sealed unsafe class ListPanels
             Vector512<float>.Zero.Store(spread + band * Panel);
     }
 
-    private static void WidenMeans(ListTable table, int lists, int first, float* rows, int dim)
+    private static void WidenMeans(ListTable table, int lists, int number, float* rows, int dim)
     {
-        int some = Math.Clamp(lists - first, 0, Lanes);
+        int some = Math.Clamp(lists - number * Lanes, 0, Lanes);
         for (int i = 0; i < some; i++)
-            ByteRow.Widen(table.Means + (first + i) * dim, table.MeanScale[first + i], rows + i * dim, dim);
+            ByteRow.Widen(table.Means(number) + i * dim, table.MeanScale(number)[i], rows + i * dim, dim);
         new Span<float>(rows + some * dim, (Lanes - some) * dim).Clear();
     }
 
@@ -131,16 +136,16 @@ internal sealed unsafe class ListPanels
         /// <summary>Lists of the segment.</summary>
         public readonly int Lists => index.Segments[_at].Lists;
 
-        /// <summary>Number in its segment of the first of the sixteen.</summary>
-        public readonly int First => _next - Lanes;
+        /// <summary>Number of the panel in its segment.</summary>
+        public readonly int Panel => _next - 1;
 
         public bool Next()
         {
-            while (_at < segments && _next == Table.Padded)
+            while (_at < segments && _next == Table.Panels)
                 (_at, _next) = (_at + 1, 0);
             if (_at == segments)
                 return false;
-            _next += Lanes;
+            _next++;
             return true;
         }
     }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
@@ -11,7 +12,7 @@ internal static unsafe class ListScores
     // 0.7 to 0.8 gave the least error and 1 half as much again.
     private const float VarianceShare = 0.75f;
 
-    private const int Lanes = 16;
+    private const int Lanes = ListTable.PanelLists;
 
     /// <summary>Floats that the least and the largest log mass of a query take while lists are scored: one of each a lane.</summary>
     public const int ExtremeFloats = 2 * Lanes;
@@ -33,7 +34,8 @@ internal static unsafe class ListScores
         }
     }
 
-    /// <summary>Scores the lists of one segment.</summary>
+    /// <summary>Scores lists of one table, panel after panel.</summary>
+    /// <param name="chosen">[panels]: numbers of the panels; null: the first so many.</param>
     /// <param name="dim">Axes of a centre.</param>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="energies">[group, bands], from <see cref="Energies"/>.</param>
@@ -43,21 +45,20 @@ internal static unsafe class ListScores
     /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
     /// <param name="extremes">[group, <see cref="ExtremeFloats"/>], from <see cref="Reset"/>: the least and the largest log mass so far.</param>
     public static void Compute(
-        ListTable lists, int dim, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
+        ListTable lists, int* chosen, int panels, int dim, float* x, float* energies, int group, float* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
     {
         const int Bands = IvfPqCodec.Bands;
-        int padded = lists.Padded;
         float* offset = stackalloc float[group];
         for (int g = 0; g < group; g++)
             offset[g] = Scale(x + g * dim, lists.CentreScale, lists.CentreMiddle, dim, scratch + g * dim);
-        ByteColumns.Multiply(lists.Centres, padded, dim, scratch, group, logits, stride, padded);
-        for (int i = 0; i < group * Bands; i++)
-            scratch[i] = energies[i] * lists.SpreadScale[i % Bands];
-        ByteColumns.Multiply(lists.Spread, padded, Bands, scratch, group, mass, stride, padded);
-        for (int g = 0; variances != null && g < group; g++)
-            new ReadOnlySpan<float>(mass + (long)g * stride, padded).CopyTo(new Span<float>(variances + (long)g * stride, padded));
+        ByteColumns.Multiply(lists.Centres(0), lists.ScoreStride, chosen, panels, dim, scratch, group, logits, stride);
         for (int g = 0; g < group; g++)
-            Mass(logits + (long)g * stride, offset[g], lists.LogCounts, mass + (long)g * stride, padded, extremes + g * ExtremeFloats);
+            (Vector256.Load(energies + g * Bands) * Vector256.Load(lists.SpreadScale)).Store(scratch + g * Bands);
+        ByteColumns.Multiply(lists.Spread(0), lists.ScoreStride, chosen, panels, Bands, scratch, group, mass, stride);
+        for (int g = 0; variances != null && g < group; g++)
+            new ReadOnlySpan<float>(mass + (long)g * stride, panels * Lanes).CopyTo(new Span<float>(variances + (long)g * stride, panels * Lanes));
+        for (int g = 0; g < group; g++)
+            Mass(logits + (long)g * stride, offset[g], lists, chosen, mass + (long)g * stride, panels, extremes + g * ExtremeFloats);
     }
 
     /// <summary>A query times the scales of the axes. Written out: two calls for each query and segment would take as long as the lists.</summary>
@@ -81,31 +82,74 @@ internal static unsafe class ListScores
         return sum;
     }
 
-    /// <summary>ln of the mean of exp(logit − mean logit) over exp(<paramref name="logCount"/>) rows of normal logits; see <see cref="Mass"/>.</summary>
+    /// <summary>ln of the mean of exp(logit − mean logit) over exp(<paramref name="logCount"/>) rows of normal logits; see <see cref="LogMass"/>.</summary>
     public static float Gain(float variance, float logCount)
         => variance < 2 * logCount ? variance / 2 : MathF.Sqrt(2 * logCount * variance) - logCount;
+
+    /// <summary>Logarithms of the expected masses of lists one after another; see <see cref="LogMass"/>.</summary>
+    /// <param name="variances">[count], receives the masses.</param>
+    /// <param name="extremes">[<see cref="ExtremeFloats"/>]: the least and the largest log mass so far, padding left out.</param>
+    public static void Mass(float* logits, float* logCounts, float* variances, int count, float* extremes)
+    {
+        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes);
+        for (int i = 0; i < count; i += Lanes)
+        {
+            Vector512<float> mass = LogMass(Vector512.Load(logits + i), Vector512.Load(logCounts + i), Vector512.Load(variances + i));
+            mass.Store(variances + i);
+            Extend(mass, ref least, ref largest);
+        }
+        least.Store(extremes);
+        largest.Store(extremes + Lanes);
+    }
+
+    /// <summary>The same for lists of a table; an offset is added to the logits first.</summary>
+    private static void Mass(float* logits, float offset, ListTable lists, int* chosen, float* variances, int panels, float* extremes)
+    {
+        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes);
+        float* logCounts = lists.LogCounts(0);
+        nint stride = lists.ScoreStride / sizeof(float);
+        for (int k = 0, i = 0; k < panels; k++, i += Lanes)
+        {
+            Vector512<float> logit = Vector512.Load(logits + i) + Vector512.Create(offset);
+            logit.Store(logits + i);
+            Vector512<float> mass = LogMass(logit, Vector512.Load(logCounts + (chosen == null ? k : chosen[k]) * stride), Vector512.Load(variances + i));
+            mass.Store(variances + i);
+            Extend(mass, ref least, ref largest);
+        }
+        least.Store(extremes);
+        largest.Store(extremes + Lanes);
+    }
 
     /// <summary>
     /// ln E Σ exp(logit) over n rows of normal logits: ln n + mean + σ²/2. Beyond σ² = 2 ln n a sum of n terms is its largest term
     /// and grows with σ only (the random energy model's transition, Derrida, Phys. Rev. B 24, 2613).
     /// </summary>
-    /// <param name="extremes">[<see cref="ExtremeFloats"/>]: the least and the largest log mass so far, padding left out.</param>
-    public static void Mass(float* logits, float offset, float* logCounts, float* variances, int count, float* extremes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> LogMass(Vector512<float> logit, Vector512<float> logCount, Vector512<float> variance)
     {
-        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes), infinity = Vector512.Create(float.PositiveInfinity);
+        Vector512<float> half = Vector512.MaxNative(logCount, Vector512<float>.Zero), critical = half + half;
+        // Both, since which it is would be guessed wrongly too often.
+        Vector512<float> frozen = Vector512.GreaterThanOrEqual(variance, critical);
+        Vector512<float> gain = Vector512.ConditionalSelect(frozen, Vector512.Sqrt(variance * critical) - half, variance * 0.5f);
+        return logit + gain + logCount;
+    }
+
+    /// <summary>Takes masses into the extremes, but for those of the padding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Extend(Vector512<float> mass, ref Vector512<float> least, ref Vector512<float> largest)
+    {
+        Vector512<float> infinity = Vector512.Create(float.PositiveInfinity);
+        largest = Vector512.MaxNative(largest, mass);
+        least = Vector512.MinNative(least, Vector512.ConditionalSelect(Vector512.Equals(mass, -infinity), infinity, mass));
+    }
+
+    /// <summary>Takes masses that were computed before into the extremes.</summary>
+    /// <param name="mass">[count]: logarithms, −∞ in the padding.</param>
+    public static void Extend(float* mass, int count, float* extremes)
+    {
+        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes);
         for (int i = 0; i < count; i += Lanes)
-        {
-            Vector512<float> logit = Vector512.Load(logits + i) + Vector512.Create(offset), logCount = Vector512.Load(logCounts + i);
-            Vector512<float> variance = Vector512.Load(variances + i), half = Vector512.MaxNative(logCount, Vector512<float>.Zero), critical = half + half;
-            // Both, since which it is would be guessed wrongly too often.
-            Vector512<float> frozen = Vector512.GreaterThanOrEqual(variance, critical);
-            Vector512<float> gain = Vector512.ConditionalSelect(frozen, Vector512.Sqrt(variance * critical) - half, variance * 0.5f);
-            logit.Store(logits + i);
-            Vector512<float> mass = logit + gain + logCount;
-            mass.Store(variances + i);
-            largest = Vector512.MaxNative(largest, mass);
-            least = Vector512.MinNative(least, Vector512.ConditionalSelect(Vector512.Equals(mass, -infinity), infinity, mass));
-        }
+            Extend(Vector512.Load(mass + i), ref least, ref largest);
         least.Store(extremes);
         largest.Store(extremes + Lanes);
     }

@@ -3,17 +3,19 @@ using Retrieval.Index.Kernels;
 namespace Retrieval.Index;
 
 /// <summary>
-/// What a segment's lists are known by: what their logits and masses come from, and their mean values. Every part begins at a
-/// cache line.
+/// What some lists are known by: what their logits and masses come from, and their mean values. They stand in panels of sixteen, so that
+/// what is read of one panel lies together; the last panel may have padding. Every part begins at a cache line.
 /// </summary>
 /// <param name="scores"><see cref="ListBytes.Scores"/> bytes.</param>
 /// <param name="values"><see cref="ListBytes.Values"/> bytes.</param>
-internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, int padded)
+internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, int panels)
 {
+    /// <summary>Lists of a panel: the elements of a vector.</summary>
+    public const int PanelLists = 16;
+
     private const int Line = 64;
 
-    /// <summary>Lists rounded up to whole vectors: the stride of <see cref="Centres"/> and <see cref="Spread"/>.</summary>
-    public int Padded => padded;
+    public int Panels => panels;
 
     /// <summary>[dim]</summary>
     public float* CentreScale => (float*)scores;
@@ -24,39 +26,46 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     /// <summary>[bands]</summary>
     public float* SpreadScale => CentreMiddle + Whole(dim);
 
-    /// <summary>[padded]: natural logarithm of a list's rows; −∞ in the padding.</summary>
-    public float* LogCounts => SpreadScale + Whole(IvfPqCodec.Bands);
+    /// <summary>From one panel's centres, or spreads, to the next one's.</summary>
+    public int ScoreStride => PanelLists * sizeof(float) + WholeLines(PanelLists * dim) + PanelLists * IvfPqCodec.Bands;
 
-    /// <summary>[dim, padded]: centre of a list along an axis = CentreMiddle + CentreScale · byte.</summary>
-    public sbyte* Centres => (sbyte*)(LogCounts + padded);
+    /// <summary>From one panel's mean values, or their scales, to the next one's.</summary>
+    public int ValueStride => PanelLists * sizeof(float) + WholeLines(PanelLists * dim);
 
-    /// <summary>[bands, padded]: variance of a list's residuals in a band, as a multiple of the codec's = SpreadScale · byte.</summary>
-    public sbyte* Spread => Centres + WholeLines(dim * padded);
+    /// <summary>[16]: natural logarithm of a list's rows; −∞ in the padding.</summary>
+    public float* LogCounts(int panel) => (float*)(Panel0 + (long)panel * ScoreStride);
 
-    /// <summary>[padded]</summary>
-    public float* MeanScale => (float*)values;
+    /// <summary>[dim, 16]: centre of a list along an axis = CentreMiddle + CentreScale · byte.</summary>
+    public sbyte* Centres(int panel) => (sbyte*)(LogCounts(panel) + PanelLists);
 
-    /// <summary>[padded, dim]: mean value of a list = MeanScale · byte.</summary>
-    public sbyte* Means => (sbyte*)(MeanScale + padded);
+    /// <summary>[bands, 16]: variance of a list's residuals in a band, as a multiple of the codec's = SpreadScale · byte.</summary>
+    public sbyte* Spread(int panel) => Centres(panel) + WholeLines(PanelLists * dim);
 
-    private sbyte* ScoresEnd => Spread + WholeLines(IvfPqCodec.Bands * padded);
+    /// <summary>[16]</summary>
+    public float* MeanScale(int panel) => (float*)(values + (long)panel * ValueStride);
 
-    private sbyte* ValuesEnd => Means + WholeLines(dim * padded);
+    /// <summary>[16, dim]: mean value of a list = MeanScale · byte.</summary>
+    public sbyte* Means(int panel) => (sbyte*)(MeanScale(panel) + PanelLists);
 
-    /// <summary>Asks the memory for what the lists' scores are made of.</summary>
-    public void PrefetchScores() => CacheLines.Prefetch(scores, (byte*)ScoresEnd);
+    private byte* Panel0 => (byte*)(SpreadScale + Whole(IvfPqCodec.Bands));
 
-    public void PrefetchMeanScale() => CacheLines.Prefetch((byte*)MeanScale, (byte*)Means);
+    /// <summary>Asks the memory for what all lists' scores are scaled by.</summary>
+    public void PrefetchScales() => CacheLines.Prefetch(scores, Panel0);
+
+    /// <summary>Asks the memory for what a panel's scores are made of.</summary>
+    public void PrefetchScores(int panel) => CacheLines.Prefetch((byte*)LogCounts(panel), (byte*)LogCounts(panel + 1));
+
+    public void PrefetchMeanScale(int panel) => CacheLines.Prefetch((byte*)MeanScale(panel), (byte*)Means(panel));
 
     /// <summary>What a table takes.</summary>
-    public static ListBytes Bytes(int dim, int padded)
+    public static ListBytes Bytes(int dim, int panels)
     {
-        var table = new ListTable(null, null, dim, padded);
-        return new ListBytes((int)(nint)table.ScoresEnd, (int)(nint)table.ValuesEnd);
+        var table = new ListTable(null, null, dim, panels);
+        return new ListBytes((int)(nint)table.LogCounts(panels), (int)(nint)table.MeanScale(panels));
     }
 
-    /// <summary>Lists in whole vectors.</summary>
-    public static int Pad(int lists) => (lists + 15) / 16 * 16;
+    /// <summary>Panels of so many lists.</summary>
+    public static int PanelsOf(int lists) => (lists + PanelLists - 1) / PanelLists;
 
     private static int Whole(int floats) => WholeLines(floats * sizeof(float)) / sizeof(float);
 
@@ -83,17 +92,19 @@ internal sealed unsafe class ListTables(ListBytes capacity)
     private readonly AlignedBytes _scores = new(capacity.Scores), _values = new(capacity.Values);
     private ListBytes _used;
 
+    public long Bytes => _scores.Length + _values.Length;
+
     /// <summary>Room for the table of one segment, which is to be filled.</summary>
     public static ListTables ForOne(int dim, int lists, out ListTable table)
     {
-        int padded = ListTable.Pad(lists);
-        var tables = new ListTables(ListTable.Bytes(dim, padded));
-        table = tables.Table(default, dim, padded);
+        int panels = ListTable.PanelsOf(lists);
+        var tables = new ListTables(ListTable.Bytes(dim, panels));
+        table = tables.Table(default, dim, panels);
         return tables;
     }
 
     /// <summary>Valid while this object is reachable.</summary>
-    public ListTable Table(ListBytes start, int dim, int padded) => new(_scores.Pointer + start.Scores, _values.Pointer + start.Values, dim, padded);
+    public ListTable Table(ListBytes start, int dim, int panels) => new(_scores.Pointer + start.Scores, _values.Pointer + start.Values, dim, panels);
 
     /// <summary>Bytes of what was written that a search reads of all lists.</summary>
     public Span<byte> Scores(ListBytes start, ListBytes length) => _scores.Span.Slice(start.Scores, length.Scores);

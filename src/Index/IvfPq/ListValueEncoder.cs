@@ -13,10 +13,7 @@ internal static unsafe class ListValueEncoder
         for (int list = 0; list < sorted.Lists; list++)
         {
             TensorPrimitives.Multiply(sums.AsSpan(sorted.Clusters[list] * dim, dim), 1f / (sorted.Starts[list + 1] - sorted.Starts[list]), mean);
-            float scale = MathF.Abs(TensorPrimitives.MaxMagnitude<float>(mean)) / 127, inverse = scale > 0 ? 1 / scale : 0;
-            table.MeanScale[list] = scale;
-            for (int i = 0; i < dim; i++)
-                table.Means[list * dim + i] = (sbyte)Math.Clamp(MathF.Round(mean[i] * inverse), -127, 127);
+            ListRounding.RoundMean(mean, list, table);
         }
     }
 

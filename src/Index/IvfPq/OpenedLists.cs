@@ -7,7 +7,7 @@ internal sealed unsafe class OpenedLists
 {
     private const int RowsOfPart = 1024;
 
-    private int[] _numbers = [], _starts = [0];
+    private int[] _entries = [], _numbers = [], _starts = [0];
 
     public int Count { get; private set; }
 
@@ -15,6 +15,9 @@ internal sealed unsafe class OpenedLists
     public int Stride { get; private set; }
 
     public int Parts => RowParts.Count(Stride, RowsOfPart);
+
+    /// <summary>Entries of the lists in a <see cref="ListLevel"/>, ascending.</summary>
+    public ReadOnlySpan<int> Entries => _entries.AsSpan(0, Count);
 
     /// <summary>Numbers of the lists, ascending, as in <see cref="SegmentCursor"/>.</summary>
     public ReadOnlySpan<int> Numbers => _numbers.AsSpan(0, Count);
@@ -26,18 +29,26 @@ internal sealed unsafe class OpenedLists
     /// <param name="most">Rows, at most.</param>
     /// <param name="rest">Sum of the scores that may stay closed; null: only the budget counts.</param>
     /// <param name="least">Score from which on a list is worth opening.</param>
-    public void Open(IvfPqIndex index, ListLevel lists, int most, double? rest, float least)
+    public void Open(ListLevel lists, int most, double? rest, float least)
     {
-        Scratch.Grow(ref _numbers, lists.Count);
-        Scratch.Grow(ref _starts, lists.Count + 1);
-        fixed (float* scores = lists.Scores, sizes = index.ListSizes)
-        fixed (int* numbers = _numbers)
-            Count = ScoreThreshold.Collect(scores, lists.Count, ErrorTarget.Threshold(scores, sizes, lists.Count, most, rest, least), numbers);
+        // Groups cannot be opened.
+        int count = lists.Count - lists.Groups;
+        Scratch.Grow(ref _entries, count);
+        Scratch.Grow(ref _numbers, count);
+        Scratch.Grow(ref _starts, count + 1);
+        fixed (float* allScores = lists.Scores)
+        fixed (int* entries = _entries)
+        {
+            float* scores = allScores + lists.Groups;
+            Count = ScoreThreshold.Collect(scores, count, ErrorTarget.Threshold(scores, lists.Sizes + lists.Groups, count, most, rest, least), entries);
+        }
         Stride = 0;
         for (int i = 0; i < Count; i++)
         {
+            _entries[i] += lists.Groups;
+            _numbers[i] = lists.Number(_entries[i]);
             _starts[i] = Stride;
-            Stride += ((int)index.ListSizes[_numbers[i]] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
+            Stride += ((int)lists.Sizes[_entries[i]] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
         }
         _starts[Count] = Stride;
     }

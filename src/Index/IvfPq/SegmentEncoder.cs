@@ -37,7 +37,7 @@ internal static unsafe class SegmentEncoder
         var centres = new float[sorted.Lists * rows.Dim];
         for (int list = 0; list < sorted.Lists; list++)
             rows.Centroid(sorted.Clusters[list]).CopyTo(centres.AsSpan(list * rows.Dim));
-        RoundCentres(centres, sorted.Lists, rows.Dim, table);
+        ListRounding.RoundCentres(centres, rows.Dim, table);
         return centres;
     }
 
@@ -69,32 +69,7 @@ internal static unsafe class SegmentEncoder
             }
         }
         ArrayPool<float>.Shared.Return(residuals);
-        RoundSpread(ratios, sorted.Lists, table);
-    }
-
-    /// <summary>Rounds centres to bytes, axis by axis, and replaces them with what the bytes say.</summary>
-    private static void RoundCentres(float[] centres, int lists, int dim, ListTable table)
-    {
-        float* scale = table.CentreScale, middle = table.CentreMiddle;
-        for (int i = 0; i < dim; i++)
-        {
-            float low = float.PositiveInfinity, high = float.NegativeInfinity;
-            for (int list = 0; list < lists; list++)
-            {
-                low = MathF.Min(low, centres[list * dim + i]);
-                high = MathF.Max(high, centres[list * dim + i]);
-            }
-            middle[i] = (low + high) / 2;
-            scale[i] = (high - low) / 254;
-            float inverse = scale[i] > 0 ? 1 / scale[i] : 0;
-            sbyte* target = table.Centres + i * table.Padded;
-            for (int list = 0; list < lists; list++)
-            {
-                sbyte rounded = (sbyte)Math.Clamp(MathF.Round((centres[list * dim + i] - middle[i]) * inverse), -127, 127);
-                target[list] = rounded;
-                centres[list * dim + i] = middle[i] + scale[i] * rounded;
-            }
-        }
+        ListRounding.RoundSpread(ratios, table);
     }
 
     /// <summary>How widely the residuals of a list spread in each band, as a multiple of what the codec expects.</summary>
@@ -117,22 +92,13 @@ internal static unsafe class SegmentEncoder
         }
     }
 
-    private static void RoundSpread(float[] ratios, int lists, ListTable table)
-    {
-        for (int band = 0; band < IvfPqCodec.Bands; band++)
-        {
-            ReadOnlySpan<float> own = ratios.AsSpan(band * lists, lists);
-            float scale = table.SpreadScale[band] = TensorPrimitives.Max(own) / 127, inverse = scale > 0 ? 1 / scale : 0;
-            for (int list = 0; list < lists; list++)
-                table.Spread[band * table.Padded + list] = (sbyte)Math.Min(127, MathF.Round(own[list] * inverse));
-        }
-    }
-
-    /// <summary>Logarithms of the lists' sizes, −∞ in the padding.</summary>
+    /// <summary>Logarithms of the lists' sizes.</summary>
     public static void LogCounts(int[] starts, ListTable table)
     {
-        for (int list = 0; list < table.Padded; list++)
-            table.LogCounts[list] = list < starts.Length - 1 ? MathF.Log(starts[list + 1] - starts[list]) : float.NegativeInfinity;
+        var counts = new float[starts.Length - 1];
+        for (int list = 0; list < counts.Length; list++)
+            counts[list] = starts[list + 1] - starts[list];
+        ListRounding.LogCounts(counts, table);
     }
 
     /// <summary>First block of each list and, last, the number of blocks.</summary>

@@ -10,8 +10,8 @@ namespace Retrieval.Index.Kernels;
 /// </summary>
 public static unsafe class ScoreThreshold
 {
-    // Scores of less than a millionth of a millionth of the largest are one class for budgets; limits may lie below.
-    private const int Octaves = 40;
+    // Bits of the least positive float. Nothing above it is too little to compete: codes of a very sharp head may misjudge its heaviest row by thirty nats.
+    private const int Least = 1;
 
     // So many scores are worth a look at a sample of them first.
     private const int Sampled = 2048, SampleStride = 8;
@@ -21,7 +21,7 @@ public static unsafe class ScoreThreshold
 
     /// <summary>
     /// A threshold t so that the weights of scores of at least t sum up to at most a budget, and either to more than 63/64 of it or
-    /// those of t / 1.008 to more than it, or t is a millionth of a millionth of the largest score: smaller ones do not compete.
+    /// those of t / 1.008 to more than it.
     /// </summary>
     /// <param name="scores">[count], 0 or more.</param>
     /// <param name="weights">[count]; null: 1 each.</param>
@@ -30,7 +30,7 @@ public static unsafe class ScoreThreshold
     {
         if (SumFrom(scores, weights, count, float.Epsilon) <= budget)
             return float.Epsilon;
-        (int low, int high) = Range(scores, count);
+        (int low, int high) = (Least, Beyond(scores, count));
         if (count >= Sampled)
         {
             int sample = Sample(scores, weights, count, budget / SampleStride, low, high);
@@ -86,30 +86,18 @@ public static unsafe class ScoreThreshold
     /// <returns>+∞ if all scores together stay within the limit.</returns>
     public static float ForRest(float* scores, int count, float limit)
     {
-        (int low, int high) = Range(scores, count);
+        (int low, int high) = (Least, Beyond(scores, count));
         if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(high)) <= limit)
             return float.PositiveInfinity;
-        int least = low;
-        Halve();
-        // The least threshold has not been tried yet.
-        if (low == least && SumBelow(scores, count, BitConverter.Int32BitsToSingle(low)) > limit)
+        while (high - low > Resolution)
         {
-            (low, high) = (0, least);
-            Halve();
+            int middle = low + (high - low) / 2;
+            if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(middle)) <= limit)
+                low = middle;
+            else
+                high = middle;
         }
         return BitConverter.Int32BitsToSingle(low);
-
-        void Halve()
-        {
-            while (high - low > Resolution)
-            {
-                int middle = low + (high - low) / 2;
-                if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(middle)) <= limit)
-                    low = middle;
-                else
-                    high = middle;
-            }
-        }
     }
 
     /// <summary>Reference. As <see cref="SumFrom"/>.</summary>
@@ -216,10 +204,7 @@ public static unsafe class ScoreThreshold
         return found + CollectReference(scores, i, count, threshold, indices + found);
     }
 
-    /// <summary>Bits of the least threshold that is looked at, and of the least that no score reaches.</summary>
-    private static (int Low, int High) Range(float* scores, int count)
-    {
-        int high = BitConverter.SingleToInt32Bits(MathF.Max(CodeWeights.Largest(scores, count), 0)) + 1;
-        return (Math.Max(1, high - (Octaves << 23)), Math.Max(2, high));
-    }
+    /// <summary>Bits of the least threshold that no score reaches.</summary>
+    private static int Beyond(float* scores, int count)
+        => Math.Max(Least + 1, BitConverter.SingleToInt32Bits(MathF.Max(CodeWeights.Largest(scores, count), 0)) + 1);
 }

@@ -10,47 +10,53 @@ public static unsafe class WeightedByteRows
     // Rows that are asked for before they are read.
     private const int Ahead = 48;
 
+    /// <summary>Rows of a panel: their scales stand before them.</summary>
+    public const int PanelRows = 16;
+
+    private const int ScaleBytes = PanelRows * sizeof(float);
+
     /// <summary>Reference. As <see cref="Take"/>.</summary>
     public static int TakeReference(
-        float* worth, float threshold, int count, float* weights, int stride, float* scales, int group, int first, int rowBytes, int* offsets, float* taken, int takenStride, float* left)
+        float* worth, float threshold, byte* memory, int* panels, int count, int rowBytes, float* weights, int stride, int group, int* offsets, float* taken, int takenStride, float* left)
     {
         int found = 0;
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < count * PanelRows; i++)
         {
             for (int g = 0; g < group && worth[i] < threshold; g++)
                 left[g] += weights[(long)g * stride + i];
             if (worth[i] < threshold)
                 continue;
-            offsets[found] = first + i * rowBytes;
+            int panel = panels[i / PanelRows], row = i % PanelRows;
+            offsets[found] = panel + ScaleBytes + row * rowBytes;
             for (int g = 0; g < group; g++)
-                taken[(long)g * takenStride + found] = weights[(long)g * stride + i] * scales[i];
+                taken[(long)g * takenStride + found] = weights[(long)g * stride + i] * ((float*)(memory + panel))[row];
             found++;
         }
         return found;
     }
 
-    /// <summary>Offsets and weights for <see cref="Accumulate"/> of those rows that are worth a threshold.</summary>
-    /// <param name="worth">[count]</param>
+    /// <summary>Offsets and weights for <see cref="Accumulate"/> of those rows of some panels that are worth a threshold.</summary>
+    /// <param name="worth">[16 count]</param>
+    /// <param name="memory">What offsets are relative to.</param>
+    /// <param name="panels">[count]: where each panel begins: sixteen scales, then sixteen rows.</param>
     /// <param name="weights">[group, stride]</param>
-    /// <param name="scales">[count]: of each row's bytes.</param>
-    /// <param name="first">Where the first row begins.</param>
-    /// <param name="offsets">[count]: what follows those that were found is overwritten; so in each row of taken.</param>
+    /// <param name="offsets">[16 count]: what follows those that were found is overwritten; so in each row of taken.</param>
     /// <param name="taken">[group, takenStride]: weights, scales of the rows included.</param>
     /// <param name="left">[group], added to: the weights of the other rows.</param>
     /// <returns>How many.</returns>
     public static int Take(
-        float* worth, float threshold, int count, float* weights, int stride, float* scales, int group, int first, int rowBytes, int* offsets, float* taken, int takenStride, float* left)
+        float* worth, float threshold, byte* memory, int* panels, int count, int rowBytes, float* weights, int stride, int group, int* offsets, float* taken, int takenStride, float* left)
     {
-        if (!Avx512F.IsSupported || count % 16 != 0)
-            return TakeReference(worth, threshold, count, weights, stride, scales, group, first, rowBytes, offsets, taken, takenStride, left);
+        if (!Avx512F.IsSupported)
+            return TakeReference(worth, threshold, memory, panels, count, rowBytes, weights, stride, group, offsets, taken, takenStride, left);
         int found = 0;
         Vector512<float>* sums = stackalloc Vector512<float>[group];
         Vector512<float> least = Vector512.Create(threshold);
-        Vector512<int> offset = Vector512<int>.Indices * rowBytes + Vector512.Create(first);
-        for (int i = 0; i < count; i += 16, offset += Vector512.Create(16 * rowBytes))
+        Vector512<int> rows = Vector512<int>.Indices * rowBytes + Vector512.Create(ScaleBytes);
+        for (int k = 0, i = 0; k < count; k++, i += PanelRows)
         {
-            Vector512<float> mask = Vector512.GreaterThanOrEqual(Vector512.Load(worth + i), least), scale = Vector512.Load(scales + i);
-            Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), offset).Store(offsets + found);
+            Vector512<float> mask = Vector512.GreaterThanOrEqual(Vector512.Load(worth + i), least), scale = Vector512.Load((float*)(memory + panels[k]));
+            Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), rows + Vector512.Create(panels[k])).Store(offsets + found);
             for (int g = 0; g < group; g++)
             {
                 Vector512<float> weight = Vector512.Load(weights + (long)g * stride + i);

@@ -110,14 +110,17 @@ internal static unsafe class IvfPqFormat
         writer.Write(segment.Lists);
         writer.Write<ushort>(segment.Order);
         writer.Write<int>(segment.ListStarts);
-        writer.Write(new ReadOnlySpan<sbyte>(table.Centres, dim * table.Padded));
         writer.Write(new ReadOnlySpan<float>(table.CentreScale, dim));
         writer.Write(new ReadOnlySpan<float>(table.CentreMiddle, dim));
-        writer.Write(new ReadOnlySpan<sbyte>(table.Spread, IvfPqCodec.Bands * table.Padded));
         writer.Write(new ReadOnlySpan<float>(table.SpreadScale, IvfPqCodec.Bands));
+        for (int panel = 0; panel < table.Panels; panel++)
+        {
+            writer.Write(new ReadOnlySpan<sbyte>(table.Centres(panel), ListTable.PanelLists * dim));
+            writer.Write(new ReadOnlySpan<sbyte>(table.Spread(panel), ListTable.PanelLists * IvfPqCodec.Bands));
+            writer.Write(new ReadOnlySpan<float>(table.MeanScale(panel), ListTable.PanelLists));
+            writer.Write(new ReadOnlySpan<sbyte>(table.Means(panel), ListTable.PanelLists * dim));
+        }
         writer.Write<byte>(segment.Codes.Span);
-        writer.Write(new ReadOnlySpan<sbyte>(table.Means, segment.Lists * dim));
-        writer.Write(new ReadOnlySpan<float>(table.MeanScale, segment.Lists));
     }
 
     private static IvfPqSegment ReadSegment(IndexReader reader, IvfPqCodec codec, int first, int most)
@@ -127,14 +130,17 @@ internal static unsafe class IvfPqFormat
         int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
         ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);
         SegmentEncoder.LogCounts(starts, table);
-        ReadSigned(reader, table.Centres, dim * table.Padded, "centres");
         ReadFloats(reader, table.CentreScale, dim, "scales of centres", 0);
         ReadFloats(reader, table.CentreMiddle, dim, "middles of centres", float.MinValue);
-        ReadSpread(reader, table);
         ReadFloats(reader, table.SpreadScale, IvfPqCodec.Bands, "scales of spreads", 0);
+        for (int panel = 0; panel < table.Panels; panel++)
+        {
+            ReadSigned(reader, table.Centres(panel), ListTable.PanelLists * dim, "centres");
+            ReadSpread(reader, table.Spread(panel));
+            ReadFloats(reader, table.MeanScale(panel), ListTable.PanelLists, "scales of mean values", 0);
+            ReadSigned(reader, table.Means(panel), ListTable.PanelLists * dim, "mean values");
+        }
         AlignedBytes codes = reader.ReadAligned((long)blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces), "codes");
-        ReadSigned(reader, table.Means, lists * dim, "mean values");
-        ReadFloats(reader, table.MeanScale, lists, "scales of mean values", 0);
         return new IvfPqSegment
         {
             First = first,
@@ -162,11 +168,11 @@ internal static unsafe class IvfPqFormat
     }
 
     /// <summary>Variances are read as signed bytes, and none is negative.</summary>
-    private static void ReadSpread(IndexReader reader, ListTable table)
+    private static void ReadSpread(IndexReader reader, sbyte* spread)
     {
-        int count = IvfPqCodec.Bands * table.Padded;
-        ReadSigned(reader, table.Spread, count, "spreads");
-        foreach (sbyte value in new ReadOnlySpan<sbyte>(table.Spread, count))
+        const int Count = ListTable.PanelLists * IvfPqCodec.Bands;
+        ReadSigned(reader, spread, Count, "spreads");
+        foreach (sbyte value in new ReadOnlySpan<sbyte>(spread, Count))
         {
             if (value < 0)
                 throw IndexReader.Error($"spreads hold {value}");

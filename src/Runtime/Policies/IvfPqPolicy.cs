@@ -22,11 +22,19 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     // 50 facts of a kind: with 16,384 or 32,768 some of the cells of the needle table have an answer less than after exact prefill, with 49,152 none has.
     private const int SharpOpen = 49152;
 
+    // Lists to choose from for each that can be opened, however large a budget is.
+    private const int ListsPerOpened = 4;
+
     // A vector of lists. Small segments can be searched soon after their last token; large ones cluster a little better and cost a step less.
     private const int FewestLists = 16;
 
     /// <summary>Tokens of a list on average; default 64, twice as many from 196,608 tokens on and four times from 393,216 on.</summary>
     public int RowsPerList { get; init; } = 64;
+
+    /// <summary>
+    /// Most lists that a step scores one by one, if it has no error target; of the others the groups of sixteen that they are in. Default 1,024.
+    /// </summary>
+    public int ListsMost { get; init; } = 1024;
 
     /// <summary>Share of the tokens whose codes are read; default 0.5.</summary>
     public double OpenShare { get; init; } = 0.5;
@@ -109,6 +117,7 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     {
         base.Validate();
         Positive(RowsPerList, "rows of a list");
+        Positive(ListsMost, "most lists that are scored");
         Positive(OpenMost, "most tokens whose codes are read");
         Positive(SharpOpenMost, "most tokens whose codes are read of a sharp head");
         Positive(KeysMost, "most tokens whose keys are read");
@@ -136,14 +145,18 @@ public sealed record IvfPqPolicy : RetrievalPolicy
 
     /// <summary>What a step reads of so many indexed tokens, for each KV head.</summary>
     public CascadeBudget Budget(int rows)
-        => MaxError > 0
+    {
+        int opened = Part(rows, OpenShare, OpenMost);
+        return MaxError > 0
             ? CascadeBudget.ForError((float)MaxError) with { OpenedIfSharp = SharpOpenMost }
-            : new(Part(rows, OpenShare, OpenMost), Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost))
+            : new(opened, Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost))
             {
                 OpenedIfSharp = SharpOpenMost,
+                Lists = (int)Math.Clamp((long)ListsPerOpened * opened / IndexOf(rows).RowsPerList, ListsMost, int.MaxValue),
                 ListShare = (float)ListShare,
                 RowShare = (float)RowShare,
             };
+    }
 
     /// <summary>What a token of a prompt reads, for each KV head.</summary>
     internal BlockBudget PrefillBudget => new(PrefillOpenMost, PrefillRowsMost, (float)PrefillListShare, (float)PrefillRowShare) { OpenedIfSharp = Math.Max(PrefillOpenMost, SharpOpen) };

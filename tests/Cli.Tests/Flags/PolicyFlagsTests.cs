@@ -14,8 +14,8 @@ public sealed class PolicyFlagsTests
     {
         var policy = Assert.IsType<IvfPqPolicy>(Read("--budget", "300"));
 
-        Assert.Equal(new Index.CascadeBudget(3000, 300, 200), policy.Budget(1 << 20));
-        Assert.Equal(new Index.CascadeBudget(250, 250, 200), policy.Budget(250));
+        Assert.Equal(new Index.CascadeBudget(3000, 300, 200) { Lists = policy.ListsMost }, policy.Budget(1 << 20));
+        Assert.Equal(new Index.CascadeBudget(250, 250, 200) { Lists = policy.ListsMost }, policy.Budget(250));
     }
 
     [Fact]
@@ -23,7 +23,7 @@ public sealed class PolicyFlagsTests
     {
         var policy = Assert.IsType<IvfPqPolicy>(Read("--budget", "2147483647"));
 
-        Assert.Equal(new Index.CascadeBudget(int.MaxValue, int.MaxValue, 1431655765), policy.Budget(int.MaxValue));
+        Assert.Equal(new Index.CascadeBudget(int.MaxValue, int.MaxValue, 1431655765), policy.Budget(int.MaxValue) with { Lists = int.MaxValue });
     }
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Retrieval.Index.Tests.IvfPq;
 /// <summary>Several heads at once give what each gives alone, to the bit, on any number of threads.</summary>
 public sealed unsafe class CascadeTeamTests
 {
-    private static readonly IvfPqOptions Small = new() { SegmentRows = 512, RowsPerList = 16 };
+    private static readonly IvfPqOptions Small = new() { SegmentRows = 512, RowsPerList = 16 }, ManyLists = Small with { RowsPerList = 4 };
 
     [Theory]
     [InlineData(1)]
@@ -15,15 +15,16 @@ public sealed unsafe class CascadeTeamTests
     [InlineData(7)]
     public void ThreadsDoNotChangeWhatIsFound(int threads)
     {
-        // Heads of very different sizes, so that workers help each other; the last one is a single list.
-        (int Count, int Dim, int Group)[] shapes = [(9000, 64, 3), (700, 16, 5), (3000, 80, 1), (5000, 64, 9), (12, 64, 2)];
+        // Heads of very different sizes, so that workers help each other; the last ones are a single list and so many lists that there are groups.
+        (int Count, int Dim, int Group)[] shapes = [(9000, 64, 3), (700, 16, 5), (3000, 80, 1), (5000, 64, 9), (12, 64, 2), (5000, 64, 3)];
         PackedIndex[] heads = [.. shapes.Select((shape, i) => new PackedIndex(
-            Heads.Keys(shape.Count, shape.Dim, 50 + i), Heads.Values(shape.Count, shape.Dim, 60 + i), 0, Heads.Moments(shape.Dim), halves: i == 2, Small))];
+            Heads.Keys(shape.Count, shape.Dim, 50 + i), Heads.Values(shape.Count, shape.Dim, 60 + i), 0, Heads.Moments(shape.Dim), halves: i == 2, i == 5 ? ManyLists : Small))];
+        Assert.NotNull(heads[5].Index.Groups);
         using var workers = new WorkerPool(threads);
         var team = new CascadeTeam(workers);
         try
         {
-            foreach (CascadeBudget budget in (CascadeBudget[])[new(3000, 700, 400), new(int.MaxValue, int.MaxValue, int.MaxValue), new(1, 1, 1), default, CascadeBudget.ForError(0.05f)])
+            foreach (CascadeBudget budget in (CascadeBudget[])[new(3000, 700, 400), new(3000, 700, 400) { Lists = 320 }, new(int.MaxValue, int.MaxValue, int.MaxValue), new(1, 1, 1), default, CascadeBudget.ForError(0.05f)])
             {
                 for (int repetition = 0; repetition < 5; repetition++)
                     Check(team, heads, [.. shapes.Select((shape, i) => Heads.Queries(shape.Group, shape.Dim, 7 * repetition + i))], budget);

@@ -185,7 +185,7 @@ public sealed unsafe class IvfPqIndexTests
             Write<ushort>(segment.Order);
             Write<int>(segment.ListStarts);
             Write<byte>(segment.Codes.Span);
-            ListBytes length = ListTable.Bytes(codec.Dim, segment.PaddedLists);
+            ListBytes length = ListTable.Bytes(codec.Dim, segment.Panels);
             Write<byte>(segment.Tables.Scores(segment.TableStart, length));
             Write<byte>(segment.Tables.Values(segment.TableStart, length));
         }

@@ -31,7 +31,8 @@ internal sealed unsafe class PackedIndex : IDisposable
     public MemoryRows Values { get; }
 
     /// <summary>Attention through the cascade; resident is −∞ if not given.</summary>
-    public Attention Attend(float[] queries, CascadeBudget budget, float[]? resident = null, Cascade? cascade = null)
+    /// <param name="index">Another one over the same segments; null: this one.</param>
+    public Attention Attend(float[] queries, CascadeBudget budget, float[]? resident = null, Cascade? cascade = null, IvfPqIndex? index = null)
     {
         int group = queries.Length / Keys.Dim;
         cascade ??= new Cascade();
@@ -40,7 +41,7 @@ internal sealed unsafe class PackedIndex : IDisposable
         using var logSumExp = new GuardedMemory<float>(group);
         output.Span.Fill(float.NaN);
         logSumExp.Span.Fill(float.NaN);
-        cascade.Run(Index, Rows, queries, new ResidentAttention(new float[queries.Length], resident), budget, output.Pointer, logSumExp.Pointer);
+        cascade.Run(index ?? Index, Rows, queries, new ResidentAttention(new float[queries.Length], resident), budget, output.Pointer, logSumExp.Pointer);
         return new Attention([.. output.Span.ToArray()], [.. logSumExp.Span.ToArray()], cascade.Bytes);
     }
 

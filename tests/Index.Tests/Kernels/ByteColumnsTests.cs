@@ -6,53 +6,64 @@ namespace Retrieval.Index.Tests.Kernels;
 
 public sealed unsafe class ByteColumnsTests
 {
+    private const int Lanes = ByteColumns.Lanes;
     private const float Untouched = -123;
 
-    private delegate void Multiplication(sbyte* columns, int stride, int dim, float* queries, int group, float* products, int productStride, int count);
+    private delegate void Multiplication(sbyte* panels, int stride, int* chosen, int count, int dim, float* queries, int group, float* products, int productStride);
 
     private static readonly Multiplication[] Kernels = [ByteColumns.Multiply, ByteColumns.MultiplyReference];
 
-    /// <summary>Odd lengths, and multiples of 16 that are and are not multiples of 64.</summary>
-    public static TheoryData<int> Counts => [.. Shapes.Lengths, 48, 80, 128, 208];
-
+    /// <summary>Panels: fours, with and without a pair and a single one left over.</summary>
     [Theory]
-    [MemberData(nameof(Counts))]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(7)]
+    [InlineData(9)]
+    [InlineData(14)]
     public void DotProductsOfEveryVectorAndQuery(int count)
     {
         foreach (int dim in Shapes.Dims)
         {
             for (int group = 1; group <= 9; group++)
-                Check(count, dim, group, extra: group % 2 * 5);
+            {
+                // All panels, one behind the other; and every second one, with something else in between.
+                Check(dim, group, [.. Enumerable.Range(0, count)], gap: 0, all: true);
+                Check(dim, group, [.. Enumerable.Range(0, count).Select(k => 2 * k + 1)], gap: 5, all: false);
+            }
         }
     }
 
-    private static void Check(int count, int dim, int group, int extra)
+    private static void Check(int dim, int group, int[] chosen, int gap, bool all)
     {
-        int stride = count + extra, productStride = count + 3;
-        sbyte[] columns = Bytes.Random(dim * stride, count + dim);
+        int count = chosen.Length, stride = dim * Lanes + gap, productStride = count * Lanes + 3;
+        sbyte[] panels = Bytes.Random(count == 0 ? 0 : chosen[^1] * stride + dim * Lanes, count + dim);
         float[] queries = RandomData.Normal(group * dim, group);
-        using var guardedColumns = new GuardedMemory<sbyte>(columns);
+        using var guardedPanels = new GuardedMemory<sbyte>(panels);
+        using var guardedChosen = new GuardedMemory<int>(chosen);
         using var guardedQueries = new GuardedMemory<float>(queries);
-        using var products = new GuardedMemory<float>(Math.Max(0, (group - 1) * productStride + count));
+        using var products = new GuardedMemory<float>((group - 1) * productStride + count * Lanes);
         foreach (Multiplication multiply in Kernels)
         {
             products.Span.Fill(Untouched);
-            multiply(guardedColumns.Pointer, stride, dim, guardedQueries.Pointer, group, products.Pointer, productStride, count);
+            multiply(guardedPanels.Pointer, stride, all ? null : guardedChosen.Pointer, count, dim, guardedQueries.Pointer, group, products.Pointer, productStride);
             for (int g = 0; g < group; g++)
             {
-                for (int c = 0; c < count; c++)
+                for (int c = 0; c < count * Lanes; c++)
                 {
                     double sum = 0, magnitude = 0;
                     for (int i = 0; i < dim; i++)
                     {
-                        double product = (double)queries[g * dim + i] * columns[i * stride + c];
+                        double product = (double)queries[g * dim + i] * panels[chosen[c / Lanes] * stride + i * Lanes + c % Lanes];
                         sum += product;
                         magnitude += Math.Abs(product);
                     }
                     if (!Shapes.IsNear(sum, products.Span[g * productStride + c], magnitude))
-                        Shapes.Near(sum, products.Span[g * productStride + c], magnitude, $"{multiply.Method.Name}, dim {dim}, vector {c} of {count}, query {g} of {group}");
+                        Shapes.Near(sum, products.Span[g * productStride + c], magnitude, $"{multiply.Method.Name}, dim {dim}, vector {c} of {count} panels, query {g} of {group}");
                 }
-                for (int c = g * productStride + count; c < Math.Min(products.Length, (g + 1) * productStride); c++)
+                for (int c = g * productStride + count * Lanes; c < Math.Min(products.Length, (g + 1) * productStride); c++)
                     Assert.Equal(Untouched, products.Span[c]);
             }
         }

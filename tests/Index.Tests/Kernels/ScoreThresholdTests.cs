@@ -87,6 +87,18 @@ public sealed unsafe class ScoreThresholdTests
         Assert.Equal([0, 2], Taken([1e-38f, float.Epsilon, 1e-37f], 2));
     }
 
+    /// <summary>A few scores that are larger than all others by any factor do not keep the budget from being spent.</summary>
+    [Theory]
+    [InlineData(1e-13f)]
+    [InlineData(1e-30f)]
+    public void ABudgetIsSpentHoweverFarBelowTheLargestScoresAre(float small)
+    {
+        float[] scores = [1e17f, 4e17f, .. Enumerable.Range(1, 3000).Select(i => i * small)];
+        int[] taken = Taken(scores, 770);
+        Assert.InRange(taken.Length, 755, 770);
+        Assert.Equal([0, 1, .. Enumerable.Range(3002 - taken.Length + 2, taken.Length - 2)], taken);
+    }
+
     /// <summary>What is left never sums up to more than the limit, and would with one class more.</summary>
     [Theory]
     [MemberData(nameof(Counts))]

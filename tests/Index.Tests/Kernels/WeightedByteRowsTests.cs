@@ -38,37 +38,48 @@ public sealed unsafe class WeightedByteRowsTests
     }
 
     private delegate int Taking(
-        float* worth, float threshold, int count, float* weights, int stride, float* scales, int group, int first, int rowBytes, int* offsets, float* taken, int takenStride, float* left);
+        float* worth, float threshold, byte* memory, int* panels, int count, int rowBytes, float* weights, int stride, int group, int* offsets, float* taken, int takenStride, float* left);
 
     [Theory]
-    [MemberData(nameof(Shapes.LengthTheory), MemberType = typeof(Shapes))]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
     public void RowsWorthTheThresholdAreTakenAndTheOthersWeightsAddedUp(int count)
     {
-        const int First = 500, RowBytes = 48;
+        const int RowBytes = 48, ScaleBytes = WeightedByteRows.PanelRows * sizeof(float), PanelBytes = ScaleBytes + WeightedByteRows.PanelRows * RowBytes;
+        int rows = count * WeightedByteRows.PanelRows;
+        // In another order than they lie, with something in between.
+        int[] panels = [.. Enumerable.Range(0, count).Select(k => (count - 1 - k) * (PanelBytes + 64))];
+        float[] worth = RandomData.Normal(rows, count), scales = RandomData.Normal(rows, 3);
+        using var memory = new GuardedMemory<byte>(count * (PanelBytes + 64));
+        for (int row = 0; row < rows; row++)
+            ((float*)(memory.Pointer + panels[row / WeightedByteRows.PanelRows]))[row % WeightedByteRows.PanelRows] = scales[row];
+        int[] places = [.. Enumerable.Range(0, rows).Select(row => panels[row / WeightedByteRows.PanelRows] + ScaleBytes + row % WeightedByteRows.PanelRows * RowBytes)];
         foreach (int group in (int[])[1, 2, 3, 7])
         {
-            int stride = count + 3, takenStride = count + 5;
-            float[] worth = RandomData.Normal(count, count), weights = RandomData.Normal(group * stride, group + count), scales = RandomData.Normal(count, 3);
+            int stride = rows + 3, takenStride = rows + 5;
+            float[] weights = RandomData.Normal(group * stride, group + count);
             foreach (float threshold in (float[])[float.NegativeInfinity, 0.5f, float.PositiveInfinity])
             {
-                int[] expected = [.. Enumerable.Range(0, count).Where(i => worth[i] >= threshold)];
+                int[] expected = [.. Enumerable.Range(0, rows).Where(i => worth[i] >= threshold)];
                 foreach (Taking take in (Taking[])[WeightedByteRows.Take, WeightedByteRows.TakeReference])
                 {
                     using var guardedWorth = new GuardedMemory<float>(worth);
-                    using var guardedWeights = new GuardedMemory<float>(weights.AsSpan(0, (group - 1) * stride + count));
-                    using var guardedScales = new GuardedMemory<float>(scales);
-                    using var offsets = new GuardedMemory<int>(count);
-                    using var taken = new GuardedMemory<float>((group - 1) * takenStride + count);
+                    using var guardedPanels = new GuardedMemory<int>(panels);
+                    using var guardedWeights = new GuardedMemory<float>(weights.AsSpan(0, (group - 1) * stride + rows));
+                    using var offsets = new GuardedMemory<int>(rows);
+                    using var taken = new GuardedMemory<float>((group - 1) * takenStride + rows);
                     using var left = new GuardedMemory<float>(group);
                     left.Span.Fill(0.25f);
                     int found = take(
-                        guardedWorth.Pointer, threshold, count, guardedWeights.Pointer, stride, guardedScales.Pointer, group, First, RowBytes, offsets.Pointer, taken.Pointer, takenStride, left.Pointer);
-                    Assert.Equal(expected.Select(i => First + i * RowBytes), offsets.Span[..found].ToArray());
+                        guardedWorth.Pointer, threshold, memory.Pointer, guardedPanels.Pointer, count, RowBytes, guardedWeights.Pointer, stride, group, offsets.Pointer, taken.Pointer, takenStride, left.Pointer);
+                    Assert.Equal(expected.Select(i => places[i]), offsets.Span[..found].ToArray());
                     for (int g = 0; g < group; g++)
                     {
                         Assert.Equal(expected.Select(i => weights[g * stride + i] * scales[i]), taken.Span.Slice(g * takenStride, found).ToArray());
-                        double rest = 0.25 + Enumerable.Range(0, count).Except(expected).Sum(i => (double)weights[g * stride + i]);
-                        Assert.Equal(rest, left.Span[g], 1e-5 * (1 + count));
+                        double rest = 0.25 + Enumerable.Range(0, rows).Except(expected).Sum(i => (double)weights[g * stride + i]);
+                        Assert.Equal(rest, left.Span[g], 1e-5 * (1 + rows));
                     }
                 }
             }

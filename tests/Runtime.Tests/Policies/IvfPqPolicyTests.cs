@@ -15,6 +15,7 @@ public sealed class IvfPqPolicyTests
             Sinks = 7,
             Window = 99,
             RowsPerList = 48,
+            ListsMost = 333,
             OpenShare = 0.25,
             OpenMost = 1000,
             KeyShare = 0.125,
@@ -46,6 +47,7 @@ public sealed class IvfPqPolicyTests
         { new IvfPqPolicy { Sinks = -1 }, "sink tokens is -1" },
         { new IvfPqPolicy { Window = 0 }, "window is 0" },
         { new IvfPqPolicy { RowsPerList = 0 }, "rows of a list is 0" },
+        { new IvfPqPolicy { ListsMost = 0 }, "lists that are scored is 0" },
         { new IvfPqPolicy { OpenMost = 0 }, "codes are read is 0" },
         { new IvfPqPolicy { KeysMost = -5 }, "keys are read is -5" },
         { new IvfPqPolicy { ValuesMost = 0 }, "values are read is 0" },
@@ -95,11 +97,24 @@ public sealed class IvfPqPolicyTests
     public void BudgetsGrowWithTheTokensBetweenOneAndTheMost()
     {
         var policy = new IvfPqPolicy { OpenShare = 0.5, OpenMost = 1000, KeyShare = 0.25, KeysMost = 400, ValueShare = 0.1, ValuesMost = 30, ListShare = 0, RowShare = 0 };
-        Assert.Equal(new CascadeBudget(500, 250, 30), policy.Budget(1000));
-        Assert.Equal(new CascadeBudget(1000, 400, 30), policy.Budget(int.MaxValue));
-        Assert.Equal(new CascadeBudget(1, 1, 1), policy.Budget(1));
-        Assert.Equal(new CascadeBudget(4, 2, 1), policy.Budget(7));
+        Assert.Equal((500, 250, 30), Rows(policy.Budget(1000)));
+        Assert.Equal((1000, 400, 30), Rows(policy.Budget(int.MaxValue)));
+        Assert.Equal((1, 1, 1), Rows(policy.Budget(1)));
+        Assert.Equal((4, 2, 1), Rows(policy.Budget(7)));
         var all = new IvfPqPolicy { OpenShare = 1, KeyShare = 1, ValueShare = 1, OpenMost = int.MaxValue, KeysMost = int.MaxValue, ValuesMost = int.MaxValue, ListShare = 0, RowShare = 0 };
-        Assert.Equal(new CascadeBudget(123457, 123457, 123457), all.Budget(123457));
+        Assert.Equal((123457, 123457, 123457), Rows(all.Budget(123457)));
     }
+
+    /// <summary>A large budget needs lists to choose from: four for each that can be opened.</summary>
+    [Fact]
+    public void ListsToChooseFromGrowWithWhatIsOpened()
+    {
+        Assert.Equal(1024, new IvfPqPolicy().Budget(1_048_576).Lists);
+        var wide = new IvfPqPolicy { OpenShare = 1, OpenMost = 262_144 };
+        Assert.Equal(4 * 131_072 / 64, wide.Budget(131_072).Lists);
+        Assert.Equal(4 * 262_144 / 256, wide.Budget(1_048_576).Lists);
+        Assert.Equal(50_000, new IvfPqPolicy { ListsMost = 50_000 }.Budget(1000).Lists);
+    }
+
+    private static (int Opened, int Keys, int Values) Rows(CascadeBudget budget) => (budget.Opened, budget.Keys, budget.Values);
 }

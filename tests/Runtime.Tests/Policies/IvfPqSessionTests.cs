@@ -151,7 +151,8 @@ public sealed class IvfPqSessionTests
         using Session full = session.Fork(new FullPolicy { Sinks = session.Policy.Sinks, Window = session.Policy.Window });
         full.Append(token);
         session.Append(token);
-        Logits.AssertNear(full.Logits, session.Logits, 1e-4, $"{session.Length} tokens");
+        // Rounding: depending on the order of lists alone the largest of all these distances is 3e-5 to 1.3e-4, most are below 2e-5.
+        Logits.AssertNear(full.Logits, session.Logits, 2e-4, $"{session.Length} tokens");
     }
 
     private static int[] Tokens(Engine engine, int count) => RandomData.Tokens(count, engine.Config.Vocabulary, 21);
