@@ -20,7 +20,7 @@ internal static class FrontierScenario
         var command = new Command("frontier", "Error of attention against bytes read, on stored queries, keys and values.");
         Option<string> folder = new("--qkv") { Description = "Folder of .safetensors files with k, v, prompt_queries, test_queries, test_outputs", Required = true };
         Option<string> method = new("--method") { Description = "Only methods whose name contains this", DefaultValueFactory = _ => "" };
-        Option<string> budgets = new("--budgets") { Description = "Budgets of ivf-pq: rows whose codes, keys and values are read, O,K,V;O,K,V", DefaultValueFactory = _ => Sweep };
+        Option<string> budgets = new("--budgets") { Description = "Budgets of ivf-pq: rows whose codes, keys and values are read and, if not all are, lists that are scored one by one: O,K,V;O,K,V,L", DefaultValueFactory = _ => Sweep };
         Option<string> lists = new("--rows-per-list") { Description = "Rows of a list of ivf-pq", DefaultValueFactory = _ => "32,64,128" };
         Option<string> errors = new("--max-errors") { Description = "Error targets of ivf-pq, separated by commas", DefaultValueFactory = _ => "0.01,0.02,0.05,0.1" };
         Option<bool> json = new("--json") { Description = "Print one JSON document as the last line" };
