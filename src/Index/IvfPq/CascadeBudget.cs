@@ -7,8 +7,8 @@ namespace Retrieval.Index;
 public readonly record struct CascadeBudget(int Opened, int Keys, int Values)
 {
     /// <summary>
-    /// Lists that are scored one by one, if they are not those of a sharp head and there is no error target; of more lists the rest are estimated by groups of
-    /// sixteen (<see cref="ListGroups"/>). Default: all.
+    /// Lists that are scored one by one, where there are more than twice as many; the rest are estimated by groups of sixteen
+    /// (<see cref="ListGroups"/>). Default: all. Not for sharp heads or with an error target.
     /// </summary>
     public int Lists { get; init; } = int.MaxValue;
 

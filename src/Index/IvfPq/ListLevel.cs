@@ -3,7 +3,7 @@ using Retrieval.Index.Kernels;
 namespace Retrieval.Index;
 
 /// <summary>
-/// First level of a <see cref="Cascade"/>: logits and masses of lists. Of very many lists only those of the groups that promise most are
+/// First level of a <see cref="Cascade"/>: logits and masses of lists. Of more than twice as many lists as the budget allows only those of the groups that promise most are
 /// looked at, see <see cref="ListGroups"/>; the other groups keep the masses that they have as a whole. What has a mass is an <em>entry</em>: first
 /// the groups, of which those that were looked into weigh nothing, then lists, ascending, panel after panel.
 /// </summary>
@@ -13,6 +13,9 @@ internal sealed unsafe class ListLevel
 
     // 256 lists: worth a thread's while.
     private const int PanelsOfPart = 16;
+
+    // So many times as many lists: those of chosen panels, far apart, take twice as long as as many that follow one another.
+    private const int GroupsPay = 2;
 
     // Runs of panels that are asked for before they are read.
     private const int RunsAhead = 2;
@@ -75,7 +78,7 @@ internal sealed unsafe class ListLevel
             ListScores.Energies(codec, x, Group, energies);
         }
         // An error target is calibrated for lists.
-        ListGroups? groups = query.Targeted || query.Budget.Lists >= _index.ListSizes.Length ? null : _index.Groups;
+        ListGroups? groups = query.Targeted || (long)GroupsPay * query.Budget.Lists >= _index.ListSizes.Length ? null : _index.Groups;
         int all = _index.ListSizes.Length / Lanes;
         _panels.Grow(all);
         _places.Grow(all);

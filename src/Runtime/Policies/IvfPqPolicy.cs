@@ -32,7 +32,8 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     public int RowsPerList { get; init; } = 64;
 
     /// <summary>
-    /// Most lists that a step scores one by one, if it has no error target; of the others the groups of sixteen that they are in. Default 1,024.
+    /// Lists that a step scores one by one where there are more than twice as many, if it has no error target; of the others the groups of sixteen that they are in.
+    /// Default 1,024.
     /// </summary>
     public int ListsMost { get; init; } = 1024;
 

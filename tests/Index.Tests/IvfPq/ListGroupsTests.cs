@@ -72,7 +72,7 @@ public sealed unsafe class ListGroupsTests
     public void MoreListsAreNearerToASearchOfAll()
     {
         using PackedIndex packed = Pack();
-        double[] errors = [.. ((int[])[16, 128, 512, 1024]).Select(lists => Enumerable.Range(0, 12).Average(seed => Error(packed, Heads.Queries(Group, Dim, seed), Budget with { Lists = lists })))];
+        double[] errors = [.. ((int[])[16, 128, 384, 760]).Select(lists => Enumerable.Range(0, 12).Average(seed => Error(packed, Heads.Queries(Group, Dim, seed), Budget with { Lists = lists })))];
         for (int i = 1; i < errors.Length; i++)
             Assert.True(errors[i] < errors[i - 1], string.Join(", ", errors.Select(error => error.ToString("g3"))));
         float[] queries = Heads.Queries(Group, Dim);
@@ -83,7 +83,8 @@ public sealed unsafe class ListGroupsTests
             Assert.Equal(all.Output, same.Output);
             Assert.Equal(all.LogSumExp, same.LogSumExp);
         }
-        Assert.True(errors[^1] < 1.1 * Enumerable.Range(0, 12).Average(seed => Error(packed, Heads.Queries(Group, Dim, seed), Budget)));
+        double best = Enumerable.Range(0, 12).Average(seed => Error(packed, Heads.Queries(Group, Dim, seed), Budget));
+        Assert.True(errors[^1] < 1.2 * best, $"{errors[^1]:g3} with half of the lists, {best:g3} with all");
     }
 
     /// <summary>Groups that are not looked into keep mass and mean value.</summary>
