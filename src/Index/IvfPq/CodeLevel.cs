@@ -156,7 +156,8 @@ internal sealed unsafe class CodeLevel
             new ReadOnlySpan<int>(_worthy.Pointer + start, count).CopyTo(new Span<int>(_worthy.Pointer + worthy, count));
             worthy += count;
         }
-        float threshold = worthy <= most ? 0 : ScoreThreshold.ForBudget(_worth.Pointer, null, worthy, most);
+        // Codes of a very sharp head may misjudge its heaviest row by thirty nats.
+        float threshold = worthy <= most ? 0 : ScoreThreshold.ForBudget(_worth.Pointer, null, worthy, most, all: true);
         int chosen = ScoreThreshold.Collect(_worth.Pointer, worthy, threshold, at);
         for (int i = 0; i < chosen; i++)
             at[i] = _worthy.Pointer[at[i]];

@@ -10,7 +10,10 @@ namespace Retrieval.Index.Kernels;
 /// </summary>
 public static unsafe class ScoreThreshold
 {
-    // Bits of the least positive float. Nothing above it is too little to compete: codes of a very sharp head may misjudge its heaviest row by thirty nats.
+    // Scores of less than a millionth of a millionth of the largest are one class for budgets, unless said otherwise; limits may lie below.
+    private const int Octaves = 40;
+
+    // Bits of the least positive float.
     private const int Least = 1;
 
     // So many scores are worth a look at a sample of them first.
@@ -21,16 +24,18 @@ public static unsafe class ScoreThreshold
 
     /// <summary>
     /// A threshold t so that the weights of scores of at least t sum up to at most a budget, and either to more than 63/64 of it or
-    /// those of t / 1.008 to more than it.
+    /// those of t / 1.008 to more than it, or t is a millionth of a millionth of the largest score: smaller ones do not compete.
     /// </summary>
     /// <param name="scores">[count], 0 or more.</param>
     /// <param name="weights">[count]; null: 1 each.</param>
+    /// <param name="all">All positive scores compete.</param>
     /// <returns>The least positive float if all positive scores fit.</returns>
-    public static float ForBudget(float* scores, float* weights, int count, float budget)
+    public static float ForBudget(float* scores, float* weights, int count, float budget, bool all = false)
     {
         if (SumFrom(scores, weights, count, float.Epsilon) <= budget)
             return float.Epsilon;
-        (int low, int high) = (Least, Beyond(scores, count));
+        (int low, int high) = Range(scores, count);
+        int least = low;
         if (count >= Sampled)
         {
             int sample = Sample(scores, weights, count, budget / SampleStride, low, high);
@@ -40,12 +45,23 @@ public static unsafe class ScoreThreshold
                     Narrow(guess, ref low, ref high);
             }
         }
-        while (high - low > Resolution)
+        if (!Halve(ref low, ref high) && all && low == least && low > Least && SumFrom(scores, weights, count, BitConverter.Int32BitsToSingle(low)) <= budget)
         {
-            if (Narrow(low + (high - low) / 2, ref low, ref high) > budget * (63 / 64f))
-                break;
+            (low, high) = (Least, low);
+            Halve(ref low, ref high);
         }
         return BitConverter.Int32BitsToSingle(high);
+
+        // True: nearly all of the budget is spent.
+        bool Halve(ref int low, ref int high)
+        {
+            while (high - low > Resolution)
+            {
+                if (Narrow(low + (high - low) / 2, ref low, ref high) > budget * (63 / 64f))
+                    return true;
+            }
+            return false;
+        }
 
         // The sum if it is within the budget, else 0.
         float Narrow(int middle, ref int low, ref int high)
@@ -86,18 +102,30 @@ public static unsafe class ScoreThreshold
     /// <returns>+∞ if all scores together stay within the limit.</returns>
     public static float ForRest(float* scores, int count, float limit)
     {
-        (int low, int high) = (Least, Beyond(scores, count));
+        (int low, int high) = Range(scores, count);
         if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(high)) <= limit)
             return float.PositiveInfinity;
-        while (high - low > Resolution)
+        int least = low;
+        Halve();
+        // The least threshold has not been tried yet.
+        if (low == least && SumBelow(scores, count, BitConverter.Int32BitsToSingle(low)) > limit)
         {
-            int middle = low + (high - low) / 2;
-            if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(middle)) <= limit)
-                low = middle;
-            else
-                high = middle;
+            (low, high) = (0, least);
+            Halve();
         }
         return BitConverter.Int32BitsToSingle(low);
+
+        void Halve()
+        {
+            while (high - low > Resolution)
+            {
+                int middle = low + (high - low) / 2;
+                if (SumBelow(scores, count, BitConverter.Int32BitsToSingle(middle)) <= limit)
+                    low = middle;
+                else
+                    high = middle;
+            }
+        }
     }
 
     /// <summary>Reference. As <see cref="SumFrom"/>.</summary>
@@ -204,7 +232,10 @@ public static unsafe class ScoreThreshold
         return found + CollectReference(scores, i, count, threshold, indices + found);
     }
 
-    /// <summary>Bits of the least threshold that no score reaches.</summary>
-    private static int Beyond(float* scores, int count)
-        => Math.Max(Least + 1, BitConverter.SingleToInt32Bits(MathF.Max(CodeWeights.Largest(scores, count), 0)) + 1);
+    /// <summary>Bits of the least threshold that is looked at, and of the least that no score reaches.</summary>
+    private static (int Low, int High) Range(float* scores, int count)
+    {
+        int high = BitConverter.SingleToInt32Bits(MathF.Max(CodeWeights.Largest(scores, count), 0)) + 1;
+        return (Math.Max(1, high - (Octaves << 23)), Math.Max(2, high));
+    }
 }

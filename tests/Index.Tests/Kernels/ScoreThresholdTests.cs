@@ -87,14 +87,15 @@ public sealed unsafe class ScoreThresholdTests
         Assert.Equal([0, 2], Taken([1e-38f, float.Epsilon, 1e-37f], 2));
     }
 
-    /// <summary>A few scores that are larger than all others by any factor do not keep the budget from being spent.</summary>
+    /// <summary>A few scores that are larger than all others by any factor do not keep the budget from being spent, if all compete.</summary>
     [Theory]
     [InlineData(1e-13f)]
     [InlineData(1e-30f)]
     public void ABudgetIsSpentHoweverFarBelowTheLargestScoresAre(float small)
     {
         float[] scores = [1e17f, 4e17f, .. Enumerable.Range(1, 3000).Select(i => i * small)];
-        int[] taken = Taken(scores, 770);
+        Assert.Equal([0, 1], Taken(scores, 770));
+        int[] taken = Taken(scores, 770, all: true);
         Assert.InRange(taken.Length, 755, 770);
         Assert.Equal([0, 1, .. Enumerable.Range(3002 - taken.Length + 2, taken.Length - 2)], taken);
     }
@@ -172,14 +173,20 @@ public sealed unsafe class ScoreThresholdTests
 
     private static void CheckBudget(float[] scores, float[]? weights, float budget)
     {
-        float threshold = ForBudget(scores, weights, budget);
+        foreach (bool all in (bool[])[false, true])
+            CheckBudget(scores, weights, budget, all);
+    }
+
+    private static void CheckBudget(float[] scores, float[]? weights, float budget, bool all)
+    {
+        float threshold = ForBudget(scores, weights, budget, all);
         double spent = Spent(threshold);
         if (spent > budget)
             Assert.Fail($"{spent} of a budget of {budget}, {scores.Length} scores from {threshold} on");
         if (threshold == float.Epsilon)
             return;
         Assert.True(threshold > float.Epsilon);
-        double least = scores.Max() / Math.Pow(2, 39);
+        double least = all ? 0 : scores.Max() / Math.Pow(2, 39);
         if (!(spent > budget * Filled || Spent((float)(threshold / Step)) > budget || threshold < least))
             Assert.Fail($"only {spent} of a budget of {budget}, {scores.Length} scores from {threshold} on");
 
@@ -199,16 +206,16 @@ public sealed unsafe class ScoreThresholdTests
         double Left(double below) => scores.Where(s => s < below).Sum(s => (double)s);
     }
 
-    private static float ForBudget(float[] scores, float[]? weights, float budget)
+    private static float ForBudget(float[] scores, float[]? weights, float budget, bool all)
     {
         using var guardedScores = new GuardedMemory<float>(scores);
         using var guardedWeights = new GuardedMemory<float>(weights ?? []);
-        return ScoreThreshold.ForBudget(guardedScores.Pointer, weights is null ? null : guardedWeights.Pointer, scores.Length, budget);
+        return ScoreThreshold.ForBudget(guardedScores.Pointer, weights is null ? null : guardedWeights.Pointer, scores.Length, budget, all);
     }
 
-    private static int[] Taken(float[] scores, int budget)
+    private static int[] Taken(float[] scores, int budget, bool all = false)
     {
-        float threshold = ForBudget(scores, null, budget);
+        float threshold = ForBudget(scores, null, budget, all);
         return [.. Enumerable.Range(0, scores.Length).Where(i => scores[i] >= threshold)];
     }
 
