@@ -18,6 +18,9 @@ public sealed class IvfPqIndex
     private ListTables _tables = new(default);
     private ListBytes[] _tableStarts = [default];
 
+    private ListGroups? _groups;
+    private bool _grouped;
+
     // Segments that were clustered to learn the codec, until they are encoded.
     private readonly Dictionary<int, ClusteredRows> _clustered = [];
 
@@ -29,7 +32,7 @@ public sealed class IvfPqIndex
     public int End => _segments.Count == 0 ? 0 : _segments[^1].First + _segments[^1].Count;
 
     /// <summary>Bytes of lists and codes, shared tables included.</summary>
-    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1].Total + Codec.Bytes + (Groups?.Bytes ?? 0);
+    public long Bytes => _segments.Sum(segment => segment.Bytes) + _tableStarts[^1].Total + Codec.Bytes + (_grouped && _groups is { } groups ? groups.Bytes : 0);
 
     internal IvfPqCodec Codec { get; }
 
@@ -45,7 +48,16 @@ public sealed class IvfPqIndex
     internal float[] ListSizes { get; private set; } = [];
 
     /// <summary>The lists' panels, each summed up; null: lists are few.</summary>
-    internal ListGroups? Groups { get; private set; }
+    internal ListGroups? Groups
+    {
+        get
+        {
+            // When a search first asks: an index that nobody searches so, or that still grows, needs none.
+            if (!_grouped)
+                (_groups, _grouped) = (ListGroups.Of(this), true);
+            return _groups;
+        }
+    }
 
     /// <summary>Table of a segment's lists.</summary>
     internal ListTable Table(int segment) => _tables.Table(_tableStarts[segment], Codec.Dim, (FirstLists[segment + 1] - FirstLists[segment]) / ListTable.PanelLists);
@@ -130,7 +142,7 @@ public sealed class IvfPqIndex
         _segments.AddRange(segments);
         CountLists();
         GatherTables(segments.Length);
-        Groups = ListGroups.Of(this);
+        _grouped = false;
     }
 
     /// <summary>Drops the segments that have rows from <paramref name="end"/> on.</summary>
@@ -140,7 +152,7 @@ public sealed class IvfPqIndex
             _segments.RemoveAt(_segments.Count - 1);
         CountLists();
         _tableStarts = _tableStarts[..(_segments.Count + 1)];
-        Groups = ListGroups.Of(this);
+        _grouped = false;
     }
 
     /// <summary>An index with the same segments, which are immutable and shared.</summary>
@@ -148,7 +160,7 @@ public sealed class IvfPqIndex
     {
         var copy = new IvfPqIndex(Codec, Options);
         copy._segments.AddRange(_segments);
-        (copy.ListSizes, copy.FirstLists, copy._tables, copy._tableStarts, copy.Groups) = (ListSizes, FirstLists, _tables, _tableStarts, Groups);
+        (copy.ListSizes, copy.FirstLists, copy._tables, copy._tableStarts, copy._groups, copy._grouped) = (ListSizes, FirstLists, _tables, _tableStarts, _groups, _grouped);
         return copy;
     }
 

@@ -41,7 +41,7 @@ internal sealed unsafe class ListEstimate
     /// <summary>Parts with rows that are read, after those with lists.</summary>
     public int Parts => _listParts + RowParts.Count(_count, RowsOfPart);
 
-    /// <summary>Lists whose mean value was read.</summary>
+    /// <summary>Lists and groups whose mean value was read.</summary>
     public int MeansRead => TensorPrimitives.Sum<int>(_partMeans.AsSpan(0, _listParts));
 
     // Whole tiles.

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
@@ -22,7 +23,14 @@ internal sealed unsafe class ListGroups
     {
         _tables = ListTables.ForOne(dim, count, out ListTable table);
         Table = table;
+        Lists = new float[Padded];
     }
+
+    /// <summary>[Padded]: lists of each group.</summary>
+    public float[] Lists { get; }
+
+    /// <summary>Lists of all groups.</summary>
+    public int AllLists { get; private set; }
 
     /// <summary>Lists are groups here. Valid while this object is reachable.</summary>
     public ListTable Table { get; }
@@ -32,7 +40,7 @@ internal sealed unsafe class ListGroups
 
     public long Bytes => _tables.Bytes;
 
-    /// <returns>Null: there are so few lists that groups are not worth while, or it is a sharp head, which opens all of them.</returns>
+    /// <returns>Null: there are so few lists that groups are not worth while, or it is a sharp head, whose lists say little.</returns>
     public static ListGroups? Of(IvfPqIndex index)
     {
         int count = index.ListSizes.Length / Lanes;
@@ -52,6 +60,8 @@ internal sealed unsafe class ListGroups
             {
                 Vector512<float> sizes = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(index.ListSizes), (nuint)(group * Lanes));
                 rows[group] = Vector512.Sum(sizes);
+                groups.Lists[group] = BitOperations.PopCount(Vector512.GreaterThan(sizes, Vector512<float>.Zero).ExtractMostSignificantBits());
+                groups.AllLists += (int)groups.Lists[group];
                 Vector512<float> shares = sizes / rows[group];
                 SumUp(index.Codec, lists, panel, shares, centres.AsSpan(group * dim, dim), ratios.AsSpan(group), count);
                 Mean(lists, panel, shares, mean);

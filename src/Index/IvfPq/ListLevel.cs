@@ -79,6 +79,8 @@ internal sealed unsafe class ListLevel
         }
         // An error target is calibrated for lists.
         ListGroups? groups = query.Targeted || (long)GroupsPay * query.Budget.Lists >= _index.ListSizes.Length ? null : _index.Groups;
+        if ((long)GroupsPay * query.Budget.Lists >= groups?.AllLists)
+            groups = null;
         int all = _index.ListSizes.Length / Lanes;
         _panels.Grow(all);
         _places.Grow(all);
@@ -134,7 +136,7 @@ internal sealed unsafe class ListLevel
     {
         int count = groups.Padded;
         float* scratch = stackalloc float[ScratchFloats], extremes = stackalloc float[Group * ListScores.ExtremeFloats];
-        float* logits = _groupLogits.Grow(Group * count), mass = _groupMass.Grow((Group + 1) * count), shares = _scores.Grow(2 * count) + count;
+        float* logits = _groupLogits.Grow(Group * count), mass = _groupMass.Grow(Group * count), shares = _scores.Grow(2 * count) + count;
         ListScores.Reset(extremes, Group);
         fixed (float* x = _queries, energies = _energies)
             ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, Group, scratch, logits, mass, null, count, extremes);
@@ -143,8 +145,9 @@ internal sealed unsafe class ListLevel
             new ReadOnlySpan<float>(mass + g * count, count).CopyTo(new Span<float>(shares, count));
             ListShares.Take(shares, count, ListScores.Extremes(extremes + g * ListScores.ExtremeFloats), query.ResidentLogSumExp[g], _scores.Pointer, first: g == 0);
         }
-        int most = Math.Max(1, query.Budget.Lists / Lanes);
-        int chosen = ScoreThreshold.Collect(_scores.Pointer, count, ScoreThreshold.ForBudget(_scores.Pointer, null, count, most), _places.Grow(count));
+        int most = Math.Max(Lanes, query.Budget.Lists), chosen;
+        fixed (float* lists = groups.Lists)
+            chosen = ScoreThreshold.Collect(_scores.Pointer, count, ScoreThreshold.ForBudget(_scores.Pointer, lists, count, most), _places.Grow(count));
         for (int i = 0; i < chosen; i++)
         {
             _panels.Pointer[i] = _places.Pointer[i];

@@ -5,7 +5,7 @@ using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
-/// <summary>First level of the cascade: the logits of all lists and the mass that each is expected to hold.</summary>
+/// <summary>First level of the cascade: the logits of lists, or of groups of them, and the mass that each is expected to hold.</summary>
 internal static unsafe class ListScores
 {
     // Logits within a list have lighter tails than a normal distribution of their variance; measured on four real heads, where

@@ -11,7 +11,7 @@ namespace Retrieval.Index;
 internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, int panels)
 {
     /// <summary>Lists of a panel: the elements of a vector.</summary>
-    public const int PanelLists = 16;
+    public const int PanelLists = ByteColumns.Lanes;
 
     private const int Line = 64;
 

@@ -41,7 +41,7 @@ internal unsafe ref struct PanelRuns(IvfPqIndex index, int* panels, int* places,
             table.PrefetchScores(places[k]);
     }
 
-    /// <summary>Where the run's mean values lie, which are asked for.</summary>
+    /// <summary>Where the run's mean values lie; their scales are asked for.</summary>
     /// <param name="memory">What places are relative to.</param>
     /// <param name="values">[panels of all runs], receives those of this one.</param>
     public readonly void PlaceValues(byte* memory, int* values)

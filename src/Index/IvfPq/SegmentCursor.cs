@@ -1,8 +1,8 @@
 namespace Retrieval.Index;
 
 /// <summary>
-/// Walks through the lists of all segments. A list's number counts through the segments, their padding included, so that it is
-/// also the list's place in arrays that hold all segments' scores one after another.
+/// Walks through the lists of all segments. A list's number counts through the segments, their padding included; where all lists are scored it is
+/// also the list's place among the scores.
 /// </summary>
 internal ref struct SegmentCursor
 {

@@ -72,7 +72,7 @@ public static unsafe class ScoreThreshold
         }
     }
 
-    /// <summary>The least score worth reading, or a larger one where more rows than a budget have that: see <see cref="ForBudget(float*, float*, int, float)"/>.</summary>
+    /// <summary>The least score worth reading, or a larger one where more rows than a budget have that: see <see cref="ForBudget(float*, float*, int, float, bool)"/>.</summary>
     /// <param name="scratch">Room for <paramref name="count"/>.</param>
     public static float ForBudget(float* scores, int count, int budget, float least, float* scratch)
     {

@@ -26,13 +26,14 @@ internal static unsafe class IvfPqFormat
         IvfPqOptions options = ReadOptions(reader, shape.Dim);
         IvfPqCodec codec = ReadCodec(reader, shape.Dim, options);
         var index = new IvfPqIndex(codec, options);
-        int segments = reader.ReadInt(0, shape.Count, "number of segments"), first = shape.First;
-        for (int s = 0; s < segments; s++)
+        int count = reader.ReadInt(0, shape.Count, "number of segments"), first = shape.First;
+        var segments = new List<IvfPqSegment>();
+        for (int s = 0; s < count; s++)
         {
-            IvfPqSegment segment = ReadSegment(reader, codec, first, shape.First + shape.Count - first);
-            index.Add(segment);
-            first += segment.Count;
+            segments.Add(ReadSegment(reader, codec, first, shape.First + shape.Count - first));
+            first += segments[^1].Count;
         }
+        index.Add([.. segments]);
         return index;
     }
 

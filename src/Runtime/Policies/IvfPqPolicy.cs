@@ -32,8 +32,8 @@ public sealed record IvfPqPolicy : RetrievalPolicy
     public int RowsPerList { get; init; } = 64;
 
     /// <summary>
-    /// Lists that a step scores one by one where there are more than twice as many, if it has no error target; of the others the groups of sixteen that they are in.
-    /// Default 1,024.
+    /// Lists that a step scores one by one where there are more than twice as many (and more than 1,024); of the others the groups of sixteen that they are in.
+    /// At least four for each list that can be opened. Not for sharp heads or with an error target. Default 1,024.
     /// </summary>
     public int ListsMost { get; init; } = 1024;
 
@@ -153,7 +153,7 @@ public sealed record IvfPqPolicy : RetrievalPolicy
             : new(opened, Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost))
             {
                 OpenedIfSharp = SharpOpenMost,
-                Lists = (int)Math.Clamp((long)ListsPerOpened * opened / IndexOf(rows).RowsPerList, ListsMost, int.MaxValue),
+                Lists = (int)Math.Clamp((long)ListsPerOpened * opened / RowsPerList, ListsMost, int.MaxValue),
                 ListShare = (float)ListShare,
                 RowShare = (float)RowShare,
             };

@@ -112,7 +112,7 @@ public sealed class IvfPqPolicyTests
         Assert.Equal(1024, new IvfPqPolicy().Budget(1_048_576).Lists);
         var wide = new IvfPqPolicy { OpenShare = 1, OpenMost = 262_144 };
         Assert.Equal(4 * 131_072 / 64, wide.Budget(131_072).Lists);
-        Assert.Equal(4 * 262_144 / 256, wide.Budget(1_048_576).Lists);
+        Assert.Equal(4 * 262_144 / 64, wide.Budget(1_048_576).Lists);
         Assert.Equal(50_000, new IvfPqPolicy { ListsMost = 50_000 }.Budget(1000).Lists);
     }
 
