@@ -77,10 +77,7 @@ internal sealed unsafe class ListLevel
             codec.Transform(new ReadOnlySpan<float>(query.Queries, Group * codec.Dim), x);
             ListScores.Energies(codec, x, Group, energies);
         }
-        // An error target is calibrated for lists.
-        ListGroups? groups = query.Targeted || (long)GroupsPay * query.Budget.Lists >= _index.ListSizes.Length ? null : _index.Groups;
-        if ((long)GroupsPay * query.Budget.Lists >= groups?.AllLists)
-            groups = null;
+        ListGroups? groups = GroupsFor(query);
         int all = _index.ListSizes.Length / Lanes;
         _panels.Grow(all);
         _places.Grow(all);
@@ -129,6 +126,17 @@ internal sealed unsafe class ListLevel
     }
 
     private int ScratchFloats => Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands);
+
+    /// <returns>Null: all lists are looked at.</returns>
+    private static ListGroups? GroupsFor(in CascadeQuery query)
+    {
+        // More than so many lists. With padding they are more still, so that groups need not be built to see that there are too few.
+        long least = (long)GroupsPay * query.Budget.Lists;
+        // An error target is calibrated for lists.
+        if (query.Targeted || query.Index.ListSizes.Length <= least)
+            return null;
+        return query.Index.Groups is { } groups && groups.AllLists > least ? groups : null;
+    }
 
     /// <summary>Scores all groups and chooses those of largest mass.</summary>
     /// <returns>How many.</returns>

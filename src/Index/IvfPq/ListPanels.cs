@@ -9,7 +9,7 @@ namespace Retrieval.Index;
 /// </summary>
 internal sealed unsafe class ListPanels
 {
-    private const int Panel = 64, Lanes = ListTable.PanelLists;
+    private const int Width = 64, Lanes = ListTable.PanelLists;
 
     private readonly PinnedMemory<float> _panel = new(), _spread = new(), _logCounts = new(), _sizes = new();
     private IvfPqIndex _index = null!;
@@ -31,10 +31,10 @@ internal sealed unsafe class ListPanels
         int lists = 0;
         for (int s = 0; s < segments; s++)
             lists += index.Segments[s].PaddedLists;
-        Stride = (lists + Panel - 1) / Panel * Panel;
+        Stride = (lists + Width - 1) / Width * Width;
         int dim = index.Codec.Dim;
-        _panel.Grow(Math.Max(dim, Panel) * Math.Max((dim + Lanes - 1) / Lanes * Lanes, Panel));
-        _spread.Grow(IvfPqCodec.Bands * Panel);
+        _panel.Grow(Math.Max(dim, Width) * Math.Max((dim + Lanes - 1) / Lanes * Lanes, Width));
+        _spread.Grow(IvfPqCodec.Bands * Width);
         var sizes = new Span<float>(_sizes.Grow(Stride), Stride);
         var logCounts = new Span<float>(_logCounts.Grow(Stride), Stride);
         sizes.Clear();
@@ -59,19 +59,19 @@ internal sealed unsafe class ListPanels
         ListScores.Reset(extremes, queries);
         int dim = _index.Codec.Dim;
         var vectors = new VectorCursor(_index, _segments);
-        for (int first = 0; first < Stride; first += Panel)
+        for (int first = 0; first < Stride; first += Width)
         {
-            for (int column = 0; column < Panel; column += Lanes)
+            for (int column = 0; column < Width; column += Lanes)
             {
                 if (vectors.Next())
                     WidenCentres(vectors.Table, vectors.Panel, _panel.Pointer + column, _spread.Pointer + column, dim);
                 else
                     Clear(_panel.Pointer + column, _spread.Pointer + column, dim);
             }
-            PanelMultiply.Multiply(x, dim, _panel.Pointer, Panel, logits + first, Stride, queries, dim, Panel, false);
-            PanelMultiply.Multiply(energies, IvfPqCodec.Bands, _spread.Pointer, Panel, mass + first, Stride, queries, IvfPqCodec.Bands, Panel, false);
+            PanelMultiply.Multiply(x, dim, _panel.Pointer, Width, logits + first, Stride, queries, dim, Width, false);
+            PanelMultiply.Multiply(energies, IvfPqCodec.Bands, _spread.Pointer, Width, mass + first, Stride, queries, IvfPqCodec.Bands, Width, false);
             for (int q = 0; q < queries; q++)
-                ListScores.Mass(logits + (long)q * Stride + first, LogCounts + first, mass + (long)q * Stride + first, Panel, extremes + q * ListScores.ExtremeFloats);
+                ListScores.Mass(logits + (long)q * Stride + first, LogCounts + first, mass + (long)q * Stride + first, Width, extremes + q * ListScores.ExtremeFloats);
         }
     }
 
@@ -82,16 +82,16 @@ internal sealed unsafe class ListPanels
     {
         int dim = _index.Codec.Dim;
         var vectors = new VectorCursor(_index, _segments);
-        for (int first = 0; first < Stride; first += Panel)
+        for (int first = 0; first < Stride; first += Width)
         {
-            for (int row = 0; row < Panel; row += Lanes)
+            for (int row = 0; row < Width; row += Lanes)
             {
                 if (vectors.Next())
                     WidenMeans(vectors.Table, vectors.Lists, vectors.Panel, _panel.Pointer + row * dim, dim);
                 else
                     new Span<float>(_panel.Pointer + row * dim, Lanes * dim).Clear();
             }
-            PanelMultiply.Multiply(weights + first, Stride, _panel.Pointer, dim, output, dim, queries, Panel, dim, true);
+            PanelMultiply.Multiply(weights + first, Stride, _panel.Pointer, dim, output, dim, queries, Width, dim, true);
         }
     }
 
@@ -101,21 +101,21 @@ internal sealed unsafe class ListPanels
         for (int i = 0; i < dim; i++)
         {
             Vector512<float> bytes = ByteColumns.Widen(centres + i * Lanes);
-            Vector512.FusedMultiplyAdd(bytes, Vector512.Create(table.CentreScale[i]), Vector512.Create(table.CentreMiddle[i])).Store(panel + i * Panel);
+            Vector512.FusedMultiplyAdd(bytes, Vector512.Create(table.CentreScale[i]), Vector512.Create(table.CentreMiddle[i])).Store(panel + i * Width);
         }
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
             Vector512<float> bytes = ByteColumns.Widen(spreads + band * Lanes);
-            (bytes * table.SpreadScale[band]).Store(spread + band * Panel);
+            (bytes * table.SpreadScale[band]).Store(spread + band * Width);
         }
     }
 
     private static void Clear(float* panel, float* spread, int dim)
     {
         for (int i = 0; i < dim; i++)
-            Vector512<float>.Zero.Store(panel + i * Panel);
+            Vector512<float>.Zero.Store(panel + i * Width);
         for (int band = 0; band < IvfPqCodec.Bands; band++)
-            Vector512<float>.Zero.Store(spread + band * Panel);
+            Vector512<float>.Zero.Store(spread + band * Width);
     }
 
     private static void WidenMeans(ListTable table, int lists, int number, float* rows, int dim)

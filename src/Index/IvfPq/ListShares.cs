@@ -9,7 +9,7 @@ internal static unsafe class ListShares
     // Nats between the largest and the least mass of lists; beyond it shares underflow.
     private const float WidestRange = 80;
 
-    private const int Lanes = 16;
+    private const int Lanes = ListTable.PanelLists;
 
     /// <summary>
     /// One query's masses become shares of its whole attention, which are added to the lists' scores. Of a head so sharp that most

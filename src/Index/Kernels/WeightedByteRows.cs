@@ -11,7 +11,7 @@ public static unsafe class WeightedByteRows
     private const int Ahead = 48;
 
     /// <summary>Rows of a panel: their scales stand before them.</summary>
-    public const int PanelRows = 16;
+    public const int PanelRows = ByteColumns.Lanes;
 
     private const int ScaleBytes = PanelRows * sizeof(float);
 

@@ -153,7 +153,7 @@ public sealed record IvfPqPolicy : RetrievalPolicy
             : new(opened, Part(rows, KeyShare, KeysMost), Part(rows, ValueShare, ValuesMost))
             {
                 OpenedIfSharp = SharpOpenMost,
-                Lists = (int)Math.Clamp((long)ListsPerOpened * opened / RowsPerList, ListsMost, int.MaxValue),
+                Lists = (int)Math.Min(Math.Max((long)ListsPerOpened * opened / RowsPerList, ListsMost), int.MaxValue),
                 ListShare = (float)ListShare,
                 RowShare = (float)RowShare,
             };
