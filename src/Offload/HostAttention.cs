@@ -17,17 +17,27 @@ public static unsafe class HostAttention
     /// <param name="partial">Receives the result; its heads are the group.</param>
     public static void Attend(KvStore store, int layer, int head, int first, int end, float* queries, AttentionPartial partial)
     {
-        float* tile = stackalloc float[TileRows * store.Layout.HeadDim];
-        float* state = stackalloc float[partial.Heads * (TileRows + OnlineSoftmax.Lanes)];
+        int dim = store.Layout.HeadDim;
+        float* tile = stackalloc float[TileRows * dim];
+        float* state = stackalloc float[Accumulator.Floats(partial)];
         var accumulator = new Accumulator(queries, state, partial);
-        for (int row = first; row < end; row += TileRows)
+        for (int row = first, run = 0, rows; row < end; row += rows, run -= rows)
         {
+            if (run <= 0)
+                run = store.Run(layer, row, end);
+            rows = Math.Min(TileRows, run > 0 ? run : end - row);
             // A tile of 64 elements is a page of the processor's, at which the hardware's own prefetching ends.
-            int rows = Math.Min(TileRows, end - row), next = row + rows;
             store.PrefetchValues(layer, head, row, rows);
+            if (run > 0)
+            {
+                accumulator.Score(store.Key(layer, head, row), rows);
+                store.PrefetchKeys(layer, head, row + rows, Math.Min(TileRows, end - row - rows));
+                accumulator.Add(store.Value(layer, head, row), rows);
+                continue;
+            }
             store.ReadKeys(layer, head, row, rows, tile);
             accumulator.Score(tile, rows);
-            store.PrefetchKeys(layer, head, next, Math.Min(TileRows, end - next));
+            store.PrefetchKeys(layer, head, row + rows, Math.Min(TileRows, end - row - rows));
             store.ReadValues(layer, head, row, rows, tile);
             accumulator.Add(tile, rows);
         }
@@ -40,7 +50,7 @@ public static unsafe class HostAttention
     {
         int dim = store.Layout.HeadDim;
         float* tile = stackalloc float[TileRows * dim];
-        float* state = stackalloc float[partial.Heads * (TileRows + OnlineSoftmax.Lanes)];
+        float* state = stackalloc float[Accumulator.Floats(partial)];
         var accumulator = new Accumulator(queries, state, partial);
         for (int i = 0; i < rows.Length; i += TileRows)
         {
@@ -59,6 +69,7 @@ public static unsafe class HostAttention
     private readonly ref struct Accumulator
     {
         private readonly float* _queries;
+        private readonly float* _scaled;
         private readonly float* _weights;
         private readonly float* _laneSums;
         private readonly AttentionPartial _partial;
@@ -68,16 +79,47 @@ public static unsafe class HostAttention
             _queries = queries;
             _weights = state;
             _laneSums = state + partial.Heads * TileRows;
+            _scaled = _laneSums + partial.Heads * OnlineSoftmax.Lanes;
             _partial = partial;
+            int elements = partial.Heads * partial.Dim;
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(queries, elements), HalfTile.Unit, new Span<float>(_scaled, elements));
             partial.Clear();
             new Span<float>(_laneSums, partial.Heads * OnlineSoftmax.Lanes).Clear();
         }
 
+        /// <summary>Floats of a state.</summary>
+        public static int Floats(AttentionPartial partial) => partial.Heads * (TileRows + OnlineSoftmax.Lanes + partial.Dim);
+
+        /// <summary>Makes weights of the logits of widened keys.</summary>
         public void Score(float* keys, int rows)
+        {
+            TileScores.Compute(keys, rows, _partial.Dim, _queries, _partial.Heads, _weights, TileRows);
+            Weigh(rows);
+        }
+
+        /// <summary>The same for keys of halves.</summary>
+        public void Score(ushort* keys, int rows)
+        {
+            HalfTile.Scores(keys, rows, _partial.Dim, _scaled, _partial.Heads, _weights, TileRows);
+            Weigh(rows);
+        }
+
+        /// <summary>Adds widened values, weighted.</summary>
+        public void Add(float* values, int rows)
+            => TileWeightedSum.Accumulate(values, rows, _partial.Dim, _weights, TileRows, _partial.Heads, _partial.Output);
+
+        /// <summary>The same for values of halves.</summary>
+        public void Add(ushort* values, int rows)
+        {
+            var weights = new Span<float>(_weights, _partial.Heads * TileRows);
+            TensorPrimitives.Multiply(weights, HalfTile.Unit, weights);
+            HalfTile.Accumulate(values, rows, _partial.Dim, _weights, TileRows, _partial.Heads, _partial.Output);
+        }
+
+        private void Weigh(int rows)
         {
             // The softmax takes whole vectors; what is beyond the last row weighs nothing.
             int dim = _partial.Dim, whole = (rows + OnlineSoftmax.Lanes - 1) / OnlineSoftmax.Lanes * OnlineSoftmax.Lanes;
-            TileScores.Compute(keys, rows, dim, _queries, _partial.Heads, _weights, TileRows);
             for (int g = 0; g < _partial.Heads; g++)
             {
                 float* weights = _weights + g * TileRows;
@@ -89,9 +131,6 @@ public static unsafe class HostAttention
                 TensorPrimitives.Multiply(output, rescale, output);
             }
         }
-
-        public void Add(float* values, int rows)
-            => TileWeightedSum.Accumulate(values, rows, _partial.Dim, _weights, TileRows, _partial.Heads, _partial.Output);
 
         public void Finish()
         {

@@ -95,6 +95,15 @@ public sealed unsafe class KvStore : IDisposable
     /// <summary>Widens the values of rows [first, first + count) to float32, [count, headDim].</summary>
     public void ReadValues(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, Part.Value);
 
+    /// <summary>Rows of [row, end) that lie one after another from <see cref="Key"/> and <see cref="Value"/> of the first on; 0: it is packed.</summary>
+    internal int Run(int layer, int row, int end)
+    {
+        KvSegment? segment = FindSegment(layer, row);
+        if (segment is not null && row >= segment.First)
+            return 0;
+        return Math.Min(Math.Min(segment?.First ?? end, end) - row, KvLayout.RowsPerPage - row % KvLayout.RowsPerPage);
+    }
+
     /// <summary>Asks the memory for the keys of rows that will be read soon, if they are in a page: to the end of that page.</summary>
     internal void PrefetchKeys(int layer, int head, int row, int count) => Prefetch(layer, row, count, Layout.KeyOffset(head, row));
 

@@ -8,7 +8,7 @@ namespace Retrieval.Index.Kernels;
 public static unsafe class HalfRow
 {
     // A half's exponent bias is 15 and a float's 127: the bits moved into place are 2^112 too small.
-    private const float Rebias = 5.192296858534828e33f;
+    internal const float Rebias = 5.192296858534828e33f;
     private const float Largest = 65504f;
     private const float SmallestNormal = 6.103515625e-5f;
     private const int Keep = unchecked((int)0x8FFFE000);
@@ -43,9 +43,17 @@ public static unsafe class HalfRow
     /// <summary>One half as a float, many times faster than the framework's conversion.</summary>
     internal static float Widen(ushort half) => BitConverter.Int32BitsToSingle(((short)half << 13) & Keep) * Rebias;
 
-    /// <summary>Sixteen halves as floats: sign-extend, move exponent and mantissa into place, correct the bias.</summary>
+    /// <summary>Sixteen halves as floats.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector512<float> Widen(Vector256<short> halves)
+    internal static Vector512<float> Widen(Vector256<short> halves) => Move(halves) * Rebias;
+
+    /// <summary>Sixteen halves as floats that are 2^112 times too small.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> Move(ushort* halves) => Move(Vector256.Load((short*)halves));
+
+    /// <summary>Sign-extends, moves exponent and mantissa into place, and leaves the bias.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Move(Vector256<short> halves)
     {
         Vector512<int> wide;
         if (Avx512F.IsSupported)
@@ -57,7 +65,7 @@ public static unsafe class HalfRow
             (Vector256<int> low, Vector256<int> high) = Vector256.Widen(halves);
             wide = Vector512.Create(low, high);
         }
-        return ((wide << 13) & Vector512.Create(Keep)).AsSingle() * Rebias;
+        return ((wide << 13) & Vector512.Create(Keep)).AsSingle();
     }
 
     /// <summary>Reference. As <see cref="Narrow(float*, ushort*, int)"/>.</summary>

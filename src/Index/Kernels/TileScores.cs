@@ -71,8 +71,15 @@ public static unsafe class TileScores
             s6 = Vector512.FusedMultiplyAdd(q, Vector512.Load(at + 6 * dim), s6);
             s7 = Vector512.FusedMultiplyAdd(q, Vector512.Load(at + 7 * dim), s7);
         }
-        return SumEach(Fold(s0), Fold(s1), Fold(s2), Fold(s3), Fold(s4), Fold(s5), Fold(s6), Fold(s7));
+        return SumEach(s0, s1, s2, s3, s4, s5, s6, s7);
     }
+
+    /// <summary>The eight horizontal sums of eight vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<float> SumEach(
+        Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d,
+        Vector512<float> e, Vector512<float> f, Vector512<float> g, Vector512<float> h)
+        => SumEach(Fold(a), Fold(b), Fold(c), Fold(d), Fold(e), Fold(f), Fold(g), Fold(h));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Fold(Vector512<float> v) => v.GetLower() + v.GetUpper();
