@@ -57,17 +57,16 @@ public sealed class CascadeTeam
 
     private bool WorkOnOne(int worker)
     {
-        for (int head = worker; head < _count; head += _workers.Threads)
-        {
-            if (WorkOn(_searches[head]))
-                return true;
-        }
+        int best = -1;
+        long least = long.MaxValue;
         for (int i = 0; i < _count; i++)
         {
-            if (WorkOn(_searches[(worker + i) % _count]))
-                return true;
+            int head = (worker + i) % _count;
+            long level = _searches[head].Waiting;
+            if (level < least)
+                (best, least) = (head, level);
         }
-        return false;
+        return best >= 0 && WorkOn(_searches[best]);
     }
 
     private bool WorkOn(Search search)
@@ -91,6 +90,16 @@ public sealed class CascadeTeam
         private int _left;
 
         public Cascade Cascade { get; } = new();
+
+        /// <summary>Level at which a part waits for a worker.</summary>
+        public long Waiting
+        {
+            get
+            {
+                long state = Volatile.Read(ref _state);
+                return (state & Mask) == (state >> CountBits & Mask) ? long.MaxValue : state >> 2 * CountBits;
+            }
+        }
 
         public void Set(in CascadeQuery query)
         {
