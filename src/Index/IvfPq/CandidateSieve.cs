@@ -35,7 +35,6 @@ internal sealed unsafe class CandidateSieve
     private CodeScanner _scanner = null!;
     private ListLevel _lists = null!;
     private OpenedLists _opened = null!;
-    private IvfPqIndex _index = null!;
     private float _leading;
     private int _wanted, _longest, _leaderCount, _leadingRows;
 
@@ -71,7 +70,7 @@ internal sealed unsafe class CandidateSieve
 
     public void Begin(in CascadeQuery query, ListLevel lists, OpenedLists opened, CodeScanner scanner)
     {
-        (_index, _lists, _opened, _scanner, _wanted) = (query.Index, lists, opened, scanner, query.Budget.Keys);
+        (_lists, _opened, _scanner, _wanted) = (lists, opened, scanner, query.Budget.Keys);
         fixed (float* scores = lists.Scores)
             _leading = ScoreThreshold.ForBudget(scores, lists.Sizes, lists.Count, Leading(query, opened));
         Scratch.Grow(ref _counts, opened.Count);
@@ -101,18 +100,17 @@ internal sealed unsafe class CandidateSieve
     public void Lead(int part)
     {
         (int begin, int end) = RowParts.Of(_leaderCount, LeadersOfPart, part);
-        var cursor = new SegmentCursor(_index);
-        Prefetch(cursor, begin);
+        Prefetch(begin);
         for (int k = begin; k < end; k++)
         {
             if (k + 1 < end)
-                Prefetch(cursor, k + 1);
-            _scanner.Scan(ref cursor, _leaders[k], Logits + _at[_leaders[k]], Stride);
+                Prefetch(k + 1);
+            _scanner.Scan(_leaders[k], Logits + _at[_leaders[k]], Stride);
         }
     }
 
     /// <summary>Asks the memory for the codes of a leading list: they are far apart.</summary>
-    private void Prefetch(SegmentCursor cursor, int leader) => _scanner.Prefetch(cursor, _leaders[leader], _leaders[leader] + 1);
+    private void Prefetch(int leader) => _scanner.Prefetch(_leaders[leader], _leaders[leader] + 1);
 
     /// <summary>Finds what rows must reach.</summary>
     public void Aim()
@@ -131,7 +129,6 @@ internal sealed unsafe class CandidateSieve
     {
         int group = _lists.Group;
         (int begin, int end) = _opened.Of(part);
-        var cursor = new SegmentCursor(_index);
         fixed (float* limits = _limits, allRest = _rest)
         fixed (int* places = _places)
         {
@@ -144,7 +141,7 @@ internal sealed unsafe class CandidateSieve
                 new Span<float>(rest, group).Clear();
                 int count = Leads(i)
                     ? RowSieve.Split(Logits + _at[i], Stride, _opened.Starts[i + 1] - _opened.Starts[i], group, limits, _opened.Starts[i], places + at, Logits + at, Stride, rest)
-                    : _scanner.Sieve(ref cursor, i, limits, places + at, Logits + at, Stride, rest, scanned, _longest);
+                    : _scanner.Sieve(i, limits, places + at, Logits + at, Stride, rest, scanned, _longest);
                 (_at[i], _counts[i]) = (at, count);
                 at += count;
             }

@@ -132,9 +132,9 @@ public sealed unsafe class Cascade
                     AimLists();
                 // Lists of a sharp head say little about which of them could stay closed.
                 if (_query.Codec.Sharp)
-                    _opened.Open(_lists, budget.OpenedIfSharp, null, 0);
+                    _opened.Open(_query.Index, _lists, budget.OpenedIfSharp, null, 0);
                 else
-                    _opened.Open(_lists, budget.Opened, _query.Targeted ? _error.ListLimit : null, budget.ListShare);
+                    _opened.Open(_query.Index, _lists, budget.Opened, _query.Targeted ? _error.ListLimit : null, budget.ListShare);
                 _codes.Begin(_query, _lists, _opened, _total);
                 break;
             case Level.Codes:

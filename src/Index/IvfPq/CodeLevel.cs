@@ -6,6 +6,9 @@ namespace Retrieval.Index;
 /// <summary>Second level of a <see cref="Cascade"/>: weights of the rows of the opened lists from their codes. Of many rows only those of the candidates are kept, see <see cref="CandidateSieve"/>.</summary>
 internal sealed unsafe class CodeLevel
 {
+    // Parts whose codes are asked for before they are read.
+    private const int PartsAhead = 1;
+
     private readonly CodeScanner _scanner = new();
     private readonly CandidateSieve _sieve = new();
     private readonly PinnedMemory<float> _weights = new(), _scores = new(), _worth = new();
@@ -63,6 +66,8 @@ internal sealed unsafe class CodeLevel
         else
         {
             Lay(opened.Stride);
+            for (int part = 0; part < PartsAhead; part++)
+                Prefetch(part);
         }
     }
 
@@ -167,13 +172,21 @@ internal sealed unsafe class CodeLevel
     /// <summary>Place of a row whose weights are kept among the rows of all opened lists.</summary>
     public int Place(int at) => _sieved ? _places[at] : at;
 
+    /// <summary>Asks the memory for the codes of a part.</summary>
+    private void Prefetch(int part)
+    {
+        if (part >= _opened.Parts)
+            return;
+        (int begin, int end) = _opened.Of(part);
+        _scanner.Prefetch(begin, end);
+    }
+
     private void ScanCodes(int part)
     {
         (int begin, int end) = _opened.Of(part);
-        var cursor = new SegmentCursor(_index);
-        _scanner.Prefetch(cursor, begin, end);
+        Prefetch(part + PartsAhead);
         for (int i = begin; i < end; i++)
-            _scanner.Scan(ref cursor, i, _weights.Pointer + _opened.Starts[i], Stride);
+            _scanner.Scan(i, _weights.Pointer + _opened.Starts[i], Stride);
     }
 
     /// <summary>Logits of one part become weights; of what each list weighs the sum, of the rows those that may be worth their key.</summary>
@@ -185,23 +198,34 @@ internal sealed unsafe class CodeLevel
             return;
         int group = _lists.Group, start = Starts[begin], rows = Rows(part);
         float* logits = LogitsOf(part), weights = _weights.Pointer, scores = _scores.Pointer + start;
-        fixed (float* moved = _moved)
-            CodeWeights.Compute(logits, _sieved ? _sieve.Stride : Stride, rows, group, moved, weights + start, Stride, scores, null);
-        if (_sieved)
-            _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(start));
-        int worthy = ScoreThreshold.Collect(scores, rows, _least, _worthy.Pointer + start);
-        for (int i = start; i < start + worthy; i++)
+        fixed (float* moved = _moved, sums = _sums)
         {
-            _worth.Pointer[i] = scores[_worthy.Pointer[i]];
-            _worthy.Pointer[i] += start;
+            if (_sieved)
+            {
+                // Candidates of a list are no whole blocks: here all of them count as one list.
+                int* whole = stackalloc int[] { 0, rows };
+                CodeWeights.Compute(logits, _sieve.Stride, whole, 1, group, moved, weights + start, Stride, scores, sums + begin * group);
+                SumCandidates(part);
+            }
+            else
+            {
+                fixed (int* starts = _opened.Starts)
+                    CodeWeights.Compute(logits, Stride, starts + begin, end - begin, group, moved, weights + start, Stride, scores, sums + begin * group);
+            }
         }
-        _worthyOfPart[part] = worthy;
-        // Lists are too short for a call each above; their sums are taken here.
+        _worthyOfPart[part] = ScoreThreshold.Take(scores, rows, _least, start, _worthy.Pointer + start, _worth.Pointer + start);
+    }
+
+    /// <summary>Sums of each list's weights: its candidates' and those of its other rows.</summary>
+    private void SumCandidates(int part)
+    {
+        (int begin, int end) = _opened.Of(part);
+        int group = _lists.Group;
+        _sieve.Places.AsSpan(_opened.Starts[begin], _sieve.PartCounts[part]).CopyTo(_places.AsSpan(Starts[begin]));
         for (int i = begin; i < end; i++)
         {
-            int count = _sieved ? _sieve.Counts[i] : _opened.Starts[i + 1] - _opened.Starts[i];
             for (int g = 0; g < group; g++)
-                _sums[i * group + g] = CodeWeights.Sum(weights + (long)g * Stride + Starts[i], count) + (_sieved ? _sieve.Rest[i * group + g] * _restScale[g] : 0);
+                _sums[i * group + g] = CodeWeights.Sum(_weights.Pointer + (long)g * Stride + Starts[i], _sieve.Counts[i]) + _sieve.Rest[i * group + g] * _restScale[g];
         }
     }
 

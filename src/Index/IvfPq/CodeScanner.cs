@@ -30,48 +30,42 @@ internal sealed unsafe class CodeScanner
     }
 
     /// <summary>Asks the memory for the codes of opened lists [begin, end).</summary>
-    public void Prefetch(SegmentCursor cursor, int begin, int end)
+    public void Prefetch(int begin, int end)
     {
-        for (int i = begin; i < end; i++)
-        {
-            cursor.MoveTo(_opened.Numbers[i]);
-            cursor.Segment.PrefetchCodes(cursor.List, BlockBytes);
-        }
+        foreach (OpenedList list in _opened.Lists[begin..end])
+            CacheLines.Prefetch((byte*)list.Codes, (byte*)list.Codes + (list.Rows + CodeScan.BlockRows - 1) / CodeScan.BlockRows * BlockBytes);
     }
 
     /// <summary>Logits of the rows of one list, in whole blocks; −∞ beyond its end.</summary>
-    /// <param name="cursor">Stands at an opened list, or before.</param>
     /// <param name="opened">Which of the opened lists.</param>
     /// <param name="logits">[group, stride]</param>
-    public void Scan(ref SegmentCursor cursor, int opened, float* logits, int stride)
+    public void Scan(int opened, float* logits, int stride)
     {
         float* shift = stackalloc float[_lists.Group];
-        byte* codes = Enter(ref cursor, opened, shift);
+        OpenedList list = Enter(opened, shift);
         fixed (float* scale = _scale)
-            CodeScan.Logits(codes, cursor.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, logits, stride);
+            CodeScan.Logits((byte*)list.Codes, list.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, logits, stride);
     }
 
     /// <summary>Of the rows of one list those that reach a limit: see <see cref="CodeSieve.Split"/>.</summary>
     /// <returns>How many.</returns>
-    public int Sieve(ref SegmentCursor cursor, int opened, float* limits, int* numbers, float* passed, int passedStride, float* rest, float* logits, int stride)
+    public int Sieve(int opened, float* limits, int* numbers, float* passed, int passedStride, float* rest, float* logits, int stride)
     {
         float* shift = stackalloc float[_lists.Group];
-        byte* codes = Enter(ref cursor, opened, shift);
+        OpenedList list = Enter(opened, shift);
         fixed (float* scale = _scale)
         {
             return CodeSieve.Split(
-                codes, cursor.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, limits, _opened.Starts[opened], numbers, passed, passedStride, rest, logits, stride);
+                (byte*)list.Codes, list.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, limits, _opened.Starts[opened], numbers, passed, passedStride, rest, logits, stride);
         }
     }
 
-    /// <returns>The codes of a list.</returns>
     /// <param name="shift">[group], receives what is added to all logits of the list.</param>
-    private byte* Enter(ref SegmentCursor cursor, int opened, float* shift)
+    private OpenedList Enter(int opened, float* shift)
     {
         int entry = _opened.Entries[opened];
-        cursor.MoveTo(_opened.Numbers[opened]);
         for (int g = 0; g < _lists.Group; g++)
             shift[g] = _lists.Logits[g * _lists.Count + entry] + _offset[g];
-        return cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * BlockBytes;
+        return _opened.Lists[opened];
     }
 }

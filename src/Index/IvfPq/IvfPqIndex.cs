@@ -47,6 +47,9 @@ public sealed class IvfPqIndex
     /// <summary>Rows of each list of each segment, segments padded as their scores are; 0 in the padding.</summary>
     internal float[] ListSizes { get; private set; } = [];
 
+    /// <summary>Where each segment's codes begin; valid while the index is reachable.</summary>
+    internal nint[] Codes { get; private set; } = [];
+
     /// <summary>The lists' panels, each summed up; null: lists are few.</summary>
     internal ListGroups? Groups
     {
@@ -160,11 +163,12 @@ public sealed class IvfPqIndex
     {
         var copy = new IvfPqIndex(Codec, Options);
         copy._segments.AddRange(_segments);
-        (copy.ListSizes, copy.FirstLists, copy._tables, copy._tableStarts, copy._groups, copy._grouped) = (ListSizes, FirstLists, _tables, _tableStarts, _groups, _grouped);
+        (copy.ListSizes, copy.FirstLists, copy.Codes) = (ListSizes, FirstLists, Codes);
+        (copy._tables, copy._tableStarts, copy._groups, copy._grouped) = (_tables, _tableStarts, _groups, _grouped);
         return copy;
     }
 
-    private void CountLists()
+    private unsafe void CountLists()
     {
         var firsts = new int[_segments.Count + 1];
         for (int s = 0; s < _segments.Count; s++)
@@ -175,7 +179,7 @@ public sealed class IvfPqIndex
             for (int list = 0; list < _segments[s].Lists; list++)
                 sizes[firsts[s] + list] = _segments[s].ListCount(list);
         }
-        (ListSizes, FirstLists) = (sizes, firsts);
+        (ListSizes, FirstLists, Codes) = (sizes, firsts, [.. _segments.Select(segment => (nint)segment.Codes.Pointer)]);
     }
 
     /// <summary>Brings the tables of the latest segments behind those of the others.</summary>

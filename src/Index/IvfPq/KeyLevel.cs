@@ -58,10 +58,8 @@ internal sealed unsafe class KeyLevel
         (int begin, int end) = RowParts.Of(Count, RowsOfPart, part);
         float* tile = stackalloc float[PackedRows.TileRows * dim];
         Find(begin, end);
-        Prefetch(begin, end);
         for (int first = begin; first < end; first += PackedRows.TileRows)
         {
-            Prefetch(first + PackedRows.TileRows, end);
             int some = Math.Min(PackedRows.TileRows, end - first);
             for (int i = 0; i < some; i++)
                 _rows[first + i].Row.ReadKey(dim, tile + i * dim);
@@ -90,7 +88,7 @@ internal sealed unsafe class KeyLevel
             _scores[i] = error.ScoreKey(_query.Codec, _weights.Pointer, _stride, i);
     }
 
-    /// <summary>Keeps the rows whose values are worth reading.</summary>
+    /// <summary>Keeps the rows whose values are worth reading, and asks the memory for these.</summary>
     public void Keep(int most, double? rest)
     {
         fixed (float* scores = _scores)
@@ -101,14 +99,17 @@ internal sealed unsafe class KeyLevel
                 CodeWeights.Gather(scores, threshold, Exact(g), Count, Exact(g));
             Count = ScoreThreshold.Collect(scores, Count, threshold, at);
             for (int i = 0; i < Count; i++)
+            {
                 _rows[i] = _rows[at[i]];
+                _rows[i].Row.PrefetchValue(_query.Codec.Dim);
+            }
         }
     }
 
-    /// <summary>Where chosen rows [begin, end) lie, and what their codes promised.</summary>
+    /// <summary>Where chosen rows [begin, end) lie, and what their codes promised. Asks the memory for their keys.</summary>
     private void Find(int begin, int end)
     {
-        var cursor = new SegmentCursor(_query.Index);
+        int dim = _query.Codec.Dim;
         PackedRows packed = default;
         int list = _opened.Holding(_codes.Place(_at[begin])) - 1;
         for (int i = begin, listEnd = 0, first = 0; i < end; i++)
@@ -118,11 +119,12 @@ internal sealed unsafe class KeyLevel
             {
                 while (place >= listEnd)
                     listEnd = _opened.Starts[++list + 1];
-                cursor.MoveTo(_opened.Numbers[list]);
-                first = cursor.FirstPlace - _opened.Starts[list];
-                packed = _query.Rows[cursor.Index];
+                OpenedList opened = _opened.Lists[list];
+                first = opened.FirstPlace - _opened.Starts[list];
+                packed = _query.Rows[opened.Segment];
             }
             _rows[i] = new ChosenRow(list, packed[first + place]);
+            _rows[i].Row.PrefetchKey(dim);
         }
         for (int g = 0; g < _query.Group; g++)
         {
@@ -131,13 +133,6 @@ internal sealed unsafe class KeyLevel
             for (int i = begin; i < end; i++)
                 promised[i] = weights[_at[i]];
         }
-    }
-
-    /// <summary>Asks the memory for a tile's keys.</summary>
-    private void Prefetch(int first, int end)
-    {
-        for (int i = first, last = Math.Min(first + PackedRows.TileRows, end); i < last; i++)
-            _rows[i].Row.PrefetchKey(_query.Codec.Dim);
     }
 
     /// <summary>[Count]: exact logits, then weights of one query.</summary>

@@ -168,12 +168,10 @@ internal sealed unsafe class ListEstimate
     {
         (int begin, int end) = RowParts.Of(_count, RowsOfPart, part);
         float* tile = stackalloc float[PackedRows.TileRows * _dim];
-        Prefetch(begin);
         fixed (float* weights = _weights)
         {
             for (int first = begin; first < end; first += PackedRows.TileRows)
             {
-                Prefetch(first + PackedRows.TileRows);
                 int some = Math.Min(PackedRows.TileRows, end - first);
                 for (int i = 0; i < some; i++)
                     _rows[first + i].Row.ReadValue(_dim, tile + i * _dim);
@@ -255,12 +253,5 @@ internal sealed unsafe class ListEstimate
         for (int g = 0; g < _group; g++)
             whole = MathF.Min(whole, MathF.Max(_sum[g], 1));
         return whole;
-    }
-
-    /// <summary>Asks the memory for a tile's values.</summary>
-    private void Prefetch(int first)
-    {
-        for (int i = first, end = Math.Min(first + PackedRows.TileRows, _count); i < end; i++)
-            _rows[i].Row.PrefetchValue(_dim);
     }
 }

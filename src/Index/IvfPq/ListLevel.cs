@@ -59,8 +59,16 @@ internal sealed unsafe class ListLevel
     /// <summary>[entries]: rows of each list.</summary>
     public float* Sizes => _sizes.Pointer;
 
-    /// <summary>Number of a list, as in <see cref="SegmentCursor"/>.</summary>
-    public int Number(int entry) => _panels.Pointer[(entry - Groups) / Lanes] * Lanes + entry % Lanes;
+    /// <summary>Where a list begins.</summary>
+    /// <param name="segment">One that is not behind the list's; receives the list's.</param>
+    public ListPlace Place(int entry, ref int segment)
+    {
+        int panel = _panels.Pointer[(entry - Groups) / Lanes];
+        int[] firstLists = _index.FirstLists;
+        while (panel * Lanes >= firstLists[segment + 1])
+            segment++;
+        return _index.Table(segment).Places(panel - firstLists[segment] / Lanes)[entry % Lanes];
+    }
 
     /// <summary>Panels [begin, end) of a part, of those that are looked at.</summary>
     public (int Begin, int End) Of(int part) => RowParts.Of(_panelCount, PanelsOfPart, part);

@@ -128,9 +128,10 @@ internal static unsafe class ListScores
     private static Vector512<float> LogMass(Vector512<float> logit, Vector512<float> logCount, Vector512<float> variance)
     {
         Vector512<float> half = Vector512.MaxNative(logCount, Vector512<float>.Zero), critical = half + half;
-        // Both, since which it is would be guessed wrongly too often.
-        Vector512<float> frozen = Vector512.GreaterThanOrEqual(variance, critical);
-        Vector512<float> gain = Vector512.ConditionalSelect(frozen, Vector512.Sqrt(variance * critical) - half, variance * 0.5f);
+        // Square roots take longer than all else, and lists of most heads are far from it.
+        Vector512<float> gain = Vector512.GreaterThanOrEqualAny(variance, critical)
+            ? Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(variance, critical), Vector512.Sqrt(variance * critical) - half, variance * 0.5f)
+            : variance * 0.5f;
         return logit + gain + logCount;
     }
 

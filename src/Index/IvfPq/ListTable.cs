@@ -27,7 +27,7 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     public float* SpreadScale => CentreMiddle + Whole(dim);
 
     /// <summary>From one panel's centres, or spreads, to the next one's.</summary>
-    public int ScoreStride => PanelLists * sizeof(float) + WholeLines(PanelLists * dim) + PanelLists * IvfPqCodec.Bands;
+    public int ScoreStride => PanelLists * (sizeof(float) + sizeof(ListPlace)) + WholeLines(PanelLists * dim) + PanelLists * IvfPqCodec.Bands;
 
     /// <summary>From one panel's mean values, or their scales, to the next one's.</summary>
     public int ValueStride => PanelLists * sizeof(float) + WholeLines(PanelLists * dim);
@@ -35,8 +35,11 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     /// <summary>[16]: natural logarithm of a list's rows; −∞ in the padding.</summary>
     public float* LogCounts(int panel) => (float*)(Panel0 + (long)panel * ScoreStride);
 
+    /// <summary>[16]: where lists begin in their segment.</summary>
+    public ListPlace* Places(int panel) => (ListPlace*)(LogCounts(panel) + PanelLists);
+
     /// <summary>[dim, 16]: centre of a list along an axis = CentreMiddle + CentreScale · byte.</summary>
-    public sbyte* Centres(int panel) => (sbyte*)(LogCounts(panel) + PanelLists);
+    public sbyte* Centres(int panel) => (sbyte*)(Places(panel) + PanelLists);
 
     /// <summary>[bands, 16]: variance of a list's residuals in a band, as a multiple of the codec's = SpreadScale · byte.</summary>
     public sbyte* Spread(int panel) => Centres(panel) + WholeLines(PanelLists * dim);
@@ -71,6 +74,11 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
 
     private static int WholeLines(int bytes) => (bytes + Line - 1) / Line * Line;
 }
+
+/// <summary>Where a list begins in its segment.</summary>
+/// <param name="Row">Place of its first row.</param>
+/// <param name="Block">Its first block of codes.</param>
+internal readonly record struct ListPlace(ushort Row, ushort Block);
 
 /// <summary>Bytes of lists, or where some lists' bytes begin: those that every search reads, and the mean values.</summary>
 internal readonly record struct ListBytes(int Scores, int Values)

@@ -16,7 +16,7 @@ internal static unsafe class SegmentEncoder
         ListTables tables = ListTables.ForOne(rows.Dim, sorted.Lists, out ListTable table);
         var codes = new AlignedBytes(blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces));
         EncodeResiduals(rows, sorted, Centres(rows, sorted, table), codec, table, codes.Pointer);
-        LogCounts(sorted.Starts, table);
+        Lay(sorted.Starts, blocks, table);
         ListValueEncoder.Encode(values, rows, sorted, table);
         return new IvfPqSegment
         {
@@ -92,12 +92,15 @@ internal static unsafe class SegmentEncoder
         }
     }
 
-    /// <summary>Logarithms of the lists' sizes.</summary>
-    public static void LogCounts(int[] starts, ListTable table)
+    /// <summary>Where lists begin, and the logarithms of their sizes.</summary>
+    public static void Lay(int[] starts, int[] blocks, ListTable table)
     {
         var counts = new float[starts.Length - 1];
         for (int list = 0; list < counts.Length; list++)
+        {
             counts[list] = starts[list + 1] - starts[list];
+            table.Places(list / ListTable.PanelLists)[list % ListTable.PanelLists] = new ListPlace((ushort)starts[list], (ushort)blocks[list]);
+        }
         ListRounding.LogCounts(counts, table);
     }
 

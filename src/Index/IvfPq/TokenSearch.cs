@@ -101,12 +101,7 @@ internal sealed unsafe class TokenSearch
         }
         for (int g = 0; g < _group && _openedRows > 0; g++)
             moved[g] = Promises.Move(CodeWeights.Largest(weights + (long)g * _openedRows, _openedRows), _index.Codec.Sharp, ref token.Total[g]);
-        new Span<float>(sums, _group * _openedCount).Clear();
-        for (int i = 0; i < _openedCount; i++)
-        {
-            int start = _openedStart.Pointer[i];
-            CodeWeights.Compute(weights + start, _openedRows, _openedStart.Pointer[i + 1] - start, _group, moved, weights + start, _openedRows, groupWeights + start, sums + i * _group);
-        }
+        CodeWeights.Compute(weights, _openedRows, _openedStart.Pointer, _openedCount, _group, moved, weights, _openedRows, groupWeights, sums);
         for (int g = 0; g < _group && _openedCount > 0; g++)
             ReplaceMasses(token.Mass + (long)g * _stride, g, moved[g]);
     }

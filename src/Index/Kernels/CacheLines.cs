@@ -2,7 +2,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
-/// <summary>Memory that will be read soon.</summary>
+/// <summary>
+/// Memory that will be read soon, on its way to the second-level cache: a core waits for many more lines at once there than in the
+/// first (one of AMD's: 2 to 3 ns for a line anywhere in memory instead of 5 to 6), and from there the rest of the way is short.
+/// </summary>
 public static unsafe class CacheLines
 {
     private const int Line = 64;
@@ -11,6 +14,6 @@ public static unsafe class CacheLines
     public static void Prefetch(byte* from, byte* to)
     {
         for (from -= (nint)from % Line; Sse.IsSupported && from < to; from += Line)
-            Sse.Prefetch0(from);
+            Sse.Prefetch1(from);
     }
 }

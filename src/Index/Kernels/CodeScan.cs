@@ -81,8 +81,16 @@ public static unsafe class CodeScan
         }
         for (; g < group; g++)
             Narrow(codes, blocks, subspaces, tables + g * bytes, shift[g], scale[g], logits + (long)g * stride);
-        for (g = 0; g < group; g++)
-            new Span<float>(logits + (long)g * stride + rows, blocks * BlockRows - rows).Fill(float.NegativeInfinity);
+        if (rows % BlockRows != 0)
+            End(logits + rows / BlockRows * BlockRows, rows % BlockRows, group, stride);
+    }
+
+    /// <summary>Of a block of logits all but the first few become −∞.</summary>
+    private static void End(float* logits, int rows, int group, int stride)
+    {
+        Vector512<float> beyond = Vector512.GreaterThanOrEqual(Vector512<int>.Indices, Vector512.Create(rows)).AsSingle();
+        for (int g = 0; g < group; g++, logits += stride)
+            Vector512.ConditionalSelect(beyond, Vector512.Create(float.NegativeInfinity), Vector512.Load(logits)).Store(logits);
     }
 
     private static void Three(byte* codes, int blocks, int subspaces, byte* tables, float* shift, float* scale, float* logits, int stride)

@@ -54,7 +54,7 @@ public static unsafe class CodeSieve
         for (int row = 0; row < rows; row += BlockRows, codes += CodeScan.BlockBytes(subspaces))
         {
             for (int line = 0; line < CodeScan.BlockBytes(subspaces); line += Line)
-                Sse.Prefetch0(codes + Ahead + line);
+                Sse.Prefetch1(codes + Ahead + line);
             (Vector512<short> sum0, Vector512<short> sum1) = CodeScan.PairSums(codes, subspaces, tables);
             Vector512<float> logit0 = CodeScan.Logit(sum0, scale0, shift0), logit1 = CodeScan.Logit(sum1, scale1, shift1);
             if (rows - row < BlockRows)

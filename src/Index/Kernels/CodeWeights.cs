@@ -11,51 +11,67 @@ public static unsafe class CodeWeights
     private const float Highest = 40;
 
     /// <summary>Reference. As <see cref="Compute"/>.</summary>
-    public static void ComputeReference(float* logits, int stride, int rows, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* totals)
+    public static void ComputeReference(
+        float* logits, int stride, int* starts, int lists, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* sums)
     {
-        new Span<float>(groupWeights, rows).Clear();
-        for (int g = 0; g < group; g++)
+        for (int list = 0; list < lists; list++)
         {
-            for (int r = 0; r < rows; r++)
+            for (int g = 0; g < group; g++)
             {
-                float weight = VectorExp.Exp(MathF.Min(logits[(long)g * stride + r] - shifts[g], Highest));
-                weights[(long)g * weightStride + r] = weight;
-                groupWeights[r] += weight;
-                if (totals != null)
-                    totals[g] += weight;
+                float sum = 0;
+                for (int r = starts[list] - starts[0]; r < starts[list + 1] - starts[0]; r++)
+                {
+                    float weight = VectorExp.Exp(MathF.Min(logits[(long)g * stride + r] - shifts[g], Highest));
+                    weights[(long)g * weightStride + r] = weight;
+                    groupWeights[r] = g == 0 ? weight : groupWeights[r] + weight;
+                    sum += weight;
+                }
+                sums[list * group + g] = sum;
             }
         }
     }
 
-    /// <summary>Weights exp(logit − shift), within 4e-6 of themselves, and their sums over the group and over the rows.</summary>
+    /// <summary>Weights exp(logit − shift), within 8e-5 of themselves, of the rows of some lists, and their sums over the group and over each list.</summary>
     /// <param name="logits">[group, stride]</param>
-    /// <param name="rows">A multiple of 16 for the fast path.</param>
+    /// <param name="starts">[lists + 1]: where each list's rows begin, less where the first one's do; all multiples of 16 for the fast path.</param>
     /// <param name="shifts">[group]</param>
     /// <param name="weights">[group, weightStride]; may be the logits.</param>
     /// <param name="groupWeights">[rows]: Σ_g weights[g, r].</param>
-    /// <param name="totals">[group], added to: Σ_r weights[g, r]; null: not wanted.</param>
-    public static void Compute(float* logits, int stride, int rows, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* totals)
+    /// <param name="sums">[lists, group]: Σ_r weights[g, r] over a list.</param>
+    public static void Compute(
+        float* logits, int stride, int* starts, int lists, int group, float* shifts, float* weights, int weightStride, float* groupWeights, float* sums)
     {
-        if (!Vector256.IsHardwareAccelerated || rows % 16 != 0)
+        if (!Vector256.IsHardwareAccelerated || !Whole(starts, lists))
         {
-            ComputeReference(logits, stride, rows, group, shifts, weights, weightStride, groupWeights, totals);
+            ComputeReference(logits, stride, starts, lists, group, shifts, weights, weightStride, groupWeights, sums);
             return;
         }
         Vector512<float> highest = Vector512.Create(Highest);
-        for (int g = 0; g < group; g++)
+        for (int list = 0; list < lists; list++)
         {
-            Vector512<float> total = default, shift = Vector512.Create(shifts[g]);
-            float* source = logits + (long)g * stride, target = weights + (long)g * weightStride;
-            for (int r = 0; r < rows; r += 16)
+            int begin = starts[list] - starts[0], end = starts[list + 1] - starts[0];
+            for (int g = 0; g < group; g++)
             {
-                Vector512<float> weight = VectorExp.Approximate(Vector512.Min(Vector512.Load(source + r) - shift, highest));
-                weight.Store(target + r);
-                total += weight;
-                (g == 0 ? weight : weight + Vector512.Load(groupWeights + r)).Store(groupWeights + r);
+                Vector512<float> sum = default, shift = Vector512.Create(shifts[g]);
+                float* source = logits + (long)g * stride, target = weights + (long)g * weightStride;
+                for (int r = begin; r < end; r += 16)
+                {
+                    Vector512<float> weight = VectorExp.Coarse(Vector512.MinNative(Vector512.Load(source + r) - shift, highest));
+                    weight.Store(target + r);
+                    sum += weight;
+                    (g == 0 ? weight : weight + Vector512.Load(groupWeights + r)).Store(groupWeights + r);
+                }
+                sums[list * group + g] = Vector512.Sum(sum);
             }
-            if (totals != null)
-                totals[g] += Vector512.Sum(total);
         }
+    }
+
+    private static bool Whole(int* starts, int lists)
+    {
+        int bits = 0;
+        for (int list = 1; list <= lists; list++)
+            bits |= starts[list] - starts[0];
+        return bits % 16 == 0;
     }
 
     /// <summary>The largest of some logits; −∞ of none.</summary>

@@ -232,6 +232,41 @@ public static unsafe class ScoreThreshold
         return found + CollectReference(scores, i, count, threshold, indices + found);
     }
 
+    /// <summary>Reference. As <see cref="Take"/>.</summary>
+    public static int TakeReference(float* scores, int count, float threshold, int first, int* indices, float* taken)
+    {
+        int found = 0;
+        for (int i = 0; i < count; i++)
+        {
+            if (scores[i] >= threshold)
+                (indices[found], taken[found++]) = (first + i, scores[i]);
+        }
+        return found;
+    }
+
+    /// <summary>Scores of at least a threshold and where they stand, ascending.</summary>
+    /// <param name="first">Index of the first score.</param>
+    /// <param name="indices">Room for <paramref name="count"/>.</param>
+    /// <param name="taken">Room for <paramref name="count"/>; receives the scores.</param>
+    /// <returns>How many.</returns>
+    public static int Take(float* scores, int count, float threshold, int first, int* indices, float* taken)
+    {
+        int found = 0, i = 0;
+        if (Avx512F.IsSupported)
+        {
+            Vector512<float> limit = Vector512.Create(threshold);
+            Vector512<int> numbers = Vector512<int>.Indices + Vector512.Create(first);
+            for (; i <= count - 16; i += 16, numbers += Vector512.Create(16))
+            {
+                Vector512<float> some = Vector512.Load(scores + i), mask = Vector512.GreaterThanOrEqual(some, limit);
+                Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), numbers).Store(indices + found);
+                Avx512F.Compress(Vector512<float>.Zero, mask, some).Store(taken + found);
+                found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
+            }
+        }
+        return found + TakeReference(scores + i, count - i, threshold, first + i, indices + found, taken + found);
+    }
+
     /// <summary>Bits of the least threshold that is looked at, and of the least that no score reaches.</summary>
     private static (int Low, int High) Range(float* scores, int count)
     {

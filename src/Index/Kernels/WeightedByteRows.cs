@@ -118,7 +118,7 @@ public static unsafe class WeightedByteRows
         for (int c = 0; c < count; c++)
         {
             if (Sse.IsSupported && c + Ahead < count)
-                Sse.Prefetch0(rows + offsets[c + Ahead]);
+                Sse.Prefetch1(rows + offsets[c + Ahead]);
             sbyte* bytes = rows + offsets[c];
             float* weight = weights + c;
             Vector512<float> v0 = ByteColumns.Widen(bytes), v1 = ByteColumns.Widen(bytes + 16), v2 = ByteColumns.Widen(bytes + 32), v3 = ByteColumns.Widen(bytes + 48);

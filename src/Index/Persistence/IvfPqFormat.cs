@@ -130,7 +130,7 @@ internal static unsafe class IvfPqFormat
         ushort[] order = ReadPermutation(reader, count);
         int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
         ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);
-        SegmentEncoder.LogCounts(starts, table);
+        SegmentEncoder.Lay(starts, blocks, table);
         ReadFloats(reader, table.CentreScale, dim, "scales of centres", 0);
         ReadFloats(reader, table.CentreMiddle, dim, "middles of centres", float.MinValue);
         ReadFloats(reader, table.SpreadScale, IvfPqCodec.Bands, "scales of spreads", 0);

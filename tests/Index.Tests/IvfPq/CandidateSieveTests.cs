@@ -81,7 +81,7 @@ public sealed unsafe class CandidateSieveTests
         Each(lists.Parts, lists.Score);
         lists.Share(resident, total);
         var opened = new OpenedLists();
-        opened.Open(lists, int.MaxValue, null, 0);
+        opened.Open(query.Index, lists, int.MaxValue, null, 0);
         var codes = new CodeLevel();
         codes.Begin(query, lists, opened, total);
         Each(codes.ScanParts, codes.Scan);

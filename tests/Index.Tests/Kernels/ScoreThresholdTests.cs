@@ -12,6 +12,8 @@ public sealed unsafe class ScoreThresholdTests
 
     private delegate float Summation(float* scores, float* weights, int count, float threshold);
 
+    private delegate int Taking(float* scores, int count, float threshold, int first, int* indices, float* taken);
+
     private delegate float Rest(float* scores, int count, float threshold);
 
     /// <summary>Odd lengths, and some on both sides of the length from which on a sample is looked at first.</summary>
@@ -149,6 +151,13 @@ public sealed unsafe class ScoreThresholdTests
                 Assert.Equal(taken, indices.Span[..taken.Length].ToArray());
                 Assert.Equal(taken.Length, ScoreThreshold.CollectReference(guardedScores.Pointer, 0, count, threshold, indices.Pointer));
                 Assert.Equal(taken, indices.Span[..taken.Length].ToArray());
+                using var values = new GuardedMemory<float>(count);
+                foreach (Taking take in (Taking[])[ScoreThreshold.Take, ScoreThreshold.TakeReference])
+                {
+                    Assert.Equal(taken.Length, take(guardedScores.Pointer, count, threshold, 1000, indices.Pointer, values.Pointer));
+                    Assert.Equal(taken, indices.Span[..taken.Length].ToArray().Select(i => i - 1000));
+                    Assert.Equal(taken.Select(i => scores[i]), values.Span[..taken.Length].ToArray());
+                }
             }
         }
 
