@@ -6,7 +6,7 @@ namespace Retrieval.Index;
 internal readonly record struct ChosenRow(int Opened, PackedRow Row);
 
 /// <summary>The rows whose values are read, ascending, with their weights.</summary>
-/// <param name="weights">[group, stride], exact, row by row.</param>
+/// <param name="weights">[quads, stride, 4], exact: see <see cref="QueryQuad"/>.</param>
 internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, ReadOnlySpan<int> openedEntries, float* weights, int stride)
 {
     private readonly ReadOnlySpan<int> _openedEntries = openedEntries;
@@ -15,12 +15,9 @@ internal readonly unsafe ref struct ChosenRows(ReadOnlySpan<ChosenRow> rows, Rea
 
     public int Count => Rows.Length;
 
-    /// <summary>From one query's weights to the next one's.</summary>
-    public int Stride => stride;
-
     /// <summary>Entry of a row's list in a <see cref="ListLevel"/>.</summary>
     public int Entry(int i) => _openedEntries[Rows[i].Opened];
 
-    /// <summary>[Count]: weights of one query.</summary>
-    public float* Weights(int g) => weights + (long)g * stride;
+    /// <summary>[Count, 4]: weights of four queries, from the g-th on.</summary>
+    public float* Quads(int g) => weights + (long)g * stride;
 }

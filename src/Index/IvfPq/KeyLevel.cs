@@ -9,10 +9,11 @@ internal sealed unsafe class KeyLevel
 {
     private const int RowsOfPart = 192;
 
-    private readonly PinnedMemory<float> _promised = new();
-
     // Exact: [group, stride], first logits, then weights.
     private readonly PinnedMemory<float> _weights = new();
+
+    // [quads, stride, 4]: the weights, and what the codes promised.
+    private readonly PinnedMemory<float> _quads = new(), _promised = new();
     private float[] _scores = [];
     private int _stride;
     private int[] _at = [];
@@ -27,7 +28,7 @@ internal sealed unsafe class KeyLevel
 
     public int Parts => RowParts.Count(Count, RowsOfPart);
 
-    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Entries, _weights.Pointer, _stride);
+    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Entries, _quads.Pointer, _stride);
 
     /// <summary>Chooses the rows of largest score.</summary>
     /// <param name="rest">Sum of the scores that may stay unread; null: only the budget counts.</param>
@@ -46,6 +47,7 @@ internal sealed unsafe class KeyLevel
         // Whole tiles: a tile's logits may end beyond the last row.
         _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
         _weights.Grow((long)QueryQuad.Pad(query.Group) * _stride);
+        _quads.Grow((long)QueryQuad.Pad(query.Group) * _stride);
         _promised.Grow((long)QueryQuad.Pad(query.Group) * _stride);
         Scratch.Grow(ref _rows, Count);
         Scratch.Grow(ref _scores, Count);
@@ -72,12 +74,21 @@ internal sealed unsafe class KeyLevel
     {
         Span<float> scores = _scores.AsSpan(0, Count);
         scores.Clear();
-        for (int g = 0; g < _query.Group && Count > 0; g++)
+        if (Count == 0)
+            return;
+        for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
         {
-            Span<float> exact = new(Exact(g), Count);
-            Replace(g, exact, ref total[g]);
-            TensorPrimitives.Add(scores, exact, scores);
+            Vector128<float> promised = SumPromised(g), factors = Vector128<float>.One;
+            for (int q = 0; q < QueryQuad.Queries && g + q < _query.Group; q++)
+            {
+                Span<float> exact = new(Exact(g + q), Count);
+                factors = factors.WithElement(q, Replace(g + q, exact, promised[q], ref total[g + q]));
+                TensorPrimitives.Add(scores, exact, scores);
+            }
+            if (factors != Vector128<float>.One)
+                ScalePromised(g, factors);
         }
+        QueryQuad.Gather(_weights.Pointer, _query.Group, _stride, _quads.Pointer);
         ReplaceMasses();
     }
 
@@ -95,13 +106,17 @@ internal sealed unsafe class KeyLevel
         fixed (int* at = _at)
         {
             float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest, _query.Budget.LeastWeight(_query.Codec));
-            for (int g = 0; g < _query.Group; g++)
-                CodeWeights.Gather(scores, threshold, Exact(g), Count, Exact(g));
             Count = ScoreThreshold.Collect(scores, Count, threshold, at);
             for (int i = 0; i < Count; i++)
             {
                 _rows[i] = _rows[at[i]];
                 _rows[i].Row.PrefetchValue(_query.Codec.Dim);
+            }
+            for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
+            {
+                var quads = (Vector128<float>*)Quads(g);
+                for (int i = 0; i < Count; i++)
+                    quads[i] = quads[at[i]];
             }
         }
     }
@@ -126,32 +141,59 @@ internal sealed unsafe class KeyLevel
             _rows[i] = new ChosenRow(list, packed[first + place]);
             _rows[i].Row.PrefetchKey(dim);
         }
-        for (int g = 0; g < _query.Group; g++)
+        fixed (float* weights = _codes.Weights)
+        fixed (int* at = _at)
         {
-            ReadOnlySpan<float> weights = _codes.Weights.Slice(g * _codes.Stride, _codes.Stride);
-            float* promised = Promised(g);
-            for (int i = begin; i < end; i++)
-                promised[i] = weights[_at[i]];
+            for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
+            {
+                // The last query stands in for those that are not there.
+                long last = _query.Group - 1, stride = _codes.Stride;
+                float* promised = Promised(g), w0 = weights + g * stride, w1 = weights + Math.Min(g + 1, last) * stride;
+                float* w2 = weights + Math.Min(g + 2, last) * stride, w3 = weights + Math.Min(g + 3, last) * stride;
+                for (int i = begin; i < end; i++)
+                    Vector128.Create(w0[at[i]], w1[at[i]], w2[at[i]], w3[at[i]]).Store(promised + QueryQuad.Queries * i);
+            }
         }
     }
 
     /// <summary>[Count]: exact logits, then weights of one query.</summary>
     private float* Exact(int g) => _weights.Pointer + (long)g * _stride;
 
-    /// <summary>[Count]: weights of one query that the codes of the chosen rows promised.</summary>
+    /// <summary>[Count, 4]: weights of four queries.</summary>
+    private float* Quads(int g) => _quads.Pointer + (long)g * _stride;
+
+    /// <summary>[Count, 4]: weights of four queries that the codes of the chosen rows promised.</summary>
     private float* Promised(int g) => _promised.Pointer + (long)g * _stride;
 
+    private Vector128<float> SumPromised(int g)
+    {
+        var promised = (Vector128<float>*)Promised(g);
+        Vector128<float> sum = default;
+        for (int i = 0; i < Count; i++)
+            sum += promised[i];
+        return sum;
+    }
+
+    private void ScalePromised(int g, Vector128<float> factors)
+    {
+        var promised = (Vector128<float>*)Promised(g);
+        for (int i = 0; i < Count; i++)
+            promised[i] = Vector128.MinNative(promised[i] * factors, Vector128.Create(Promises.Most));
+    }
+
     /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>
-    private void Replace(int g, Span<float> exact, ref float total)
+    /// <param name="promised">What the codes promised all of the rows to weigh.</param>
+    /// <returns>What their promises are to be multiplied with too.</returns>
+    private float Replace(int g, Span<float> exact, float promised, ref float total)
     {
         TensorPrimitives.Subtract(exact, total, exact);
         Span<float> mass = _lists.Mass.Slice(g * _lists.Count, _lists.Count);
         fixed (float* logits = exact, masses = mass)
         {
             float moved = Promises.Recentre(exact, CodeWeights.Largest(logits, exact.Length), _query.Codec.Sharp, ref total), found = VectorExp.Shares(logits, exact.Length, 0);
-            float factor = Promises.Correction(CodeWeights.Sum(Promised(g), Count), CodeWeights.Sum(masses, mass.Length), found, moved);
-            Promises.Scale(new Span<float>(Promised(g), Count), factor);
+            float factor = Promises.Correction(promised, CodeWeights.Sum(masses, mass.Length), found, moved);
             Promises.Scale(mass, factor);
+            return factor;
         }
     }
 
@@ -166,15 +208,16 @@ internal sealed unsafe class KeyLevel
         {
             for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
             {
-                float* promised = Promised(g), exact = Exact(g), mass = masses + (long)g * _lists.Count;
+                Vector128<float>* promised = (Vector128<float>*)Promised(g), exact = (Vector128<float>*)Quads(g);
+                float* mass = masses + (long)g * _lists.Count;
                 for (int first = 0, end; first < Count; first = end)
                 {
                     int opened = rows[first].Opened;
                     Vector128<float> taken = default, found = default;
                     for (end = first; end < Count && rows[end].Opened == opened; end++)
                     {
-                        taken += QueryQuad.Load(promised + end, _stride);
-                        found += QueryQuad.Load(exact + end, _stride);
+                        taken += promised[end];
+                        found += exact[end];
                     }
                     float* ofList = mass + _opened.Entries[opened];
                     QueryQuad.Store(Vector128.MaxNative(QueryQuad.Load(ofList, _lists.Count) - taken, default) + found, ofList, _lists.Count);

@@ -28,8 +28,12 @@ internal sealed unsafe class ListEstimate
 
     private const int RowsOfPart = 192;
 
-    private float[] _shift = [], _sum = [], _tilt = [], _weights = [], _partOutputs = [], _partSums = [];
+    private float[] _shift = [], _sum = [], _tilt = [], _partOutputs = [], _partSums = [];
     private readonly PinnedMemory<float> _listMass = new(), _listWeights = new();
+
+    // Of the chosen rows, and of what they speak for: [quads, stride, 4] and [group, stride].
+    private readonly PinnedMemory<float> _quads = new(), _weights = new();
+
     private readonly PinnedMemory<int> _wanted = new();
     private int[] _partMeans = [];
     private ChosenRow[] _rows = [];
@@ -56,7 +60,8 @@ internal sealed unsafe class ListEstimate
         Scratch.Grow(ref _shift, _group * _dim);
         Scratch.Grow(ref _sum, _group);
         Scratch.Grow(ref _tilt, _group);
-        Scratch.Grow(ref _weights, QueryQuad.Pad(_group) * Stride);
+        _quads.Grow((long)QueryQuad.Pad(_group) * Stride);
+        _weights.Grow((long)QueryQuad.Pad(_group) * Stride);
         Scratch.Grow(ref _rows, _count);
         _listMass.Grow(lists.Count);
         _listWeights.Grow(_group * lists.Count);
@@ -124,12 +129,13 @@ internal sealed unsafe class ListEstimate
         int stride = Stride;
         var quiet = Vector128.Create(1 - _query.Budget.QuietDiscount);
         chosen.Rows.CopyTo(_rows);
-        fixed (float* masses = _lists.Mass, weights = _weights)
+        fixed (float* masses = _lists.Mass)
         fixed (ChosenRow* rows = _rows)
         {
             for (int g = 0; g < _group; g += QueryQuad.Queries)
             {
-                float* exact = chosen.Weights(g), own = weights + g * stride, mass = masses + (long)g * _lists.Count;
+                Vector128<float>* exact = (Vector128<float>*)chosen.Quads(g), own = (Vector128<float>*)(_quads.Pointer + (long)g * stride);
+                float* mass = masses + (long)g * _lists.Count;
                 Vector128<float> sum = default;
                 for (int first = 0, end; first < chosen.Count; first = end)
                 {
@@ -137,7 +143,7 @@ internal sealed unsafe class ListEstimate
                     Vector128<float> read = default, heard = default;
                     for (end = first; end < chosen.Count && rows[end].Opened == opened; end++)
                     {
-                        Vector128<float> weight = QueryQuad.Load(exact + end, chosen.Stride);
+                        Vector128<float> weight = exact[end];
                         read += weight;
                         heard += Heard(weight, quiet);
                     }
@@ -149,15 +155,15 @@ internal sealed unsafe class ListEstimate
                     QueryQuad.Store(rest - lent, ofList, _lists.Count);
                     for (int i = first; i < end; i++)
                     {
-                        Vector128<float> weight = Heard(QueryQuad.Load(exact + i, chosen.Stride), quiet) * factor;
-                        QueryQuad.Store(weight, own + i, stride);
-                        sum += weight;
+                        own[i] = Heard(exact[i], quiet) * factor;
+                        sum += own[i];
                     }
                 }
                 for (int q = 0; q < Math.Min(QueryQuad.Queries, _group - g); q++)
                     _sum[g + q] = sum[q];
             }
         }
+        QueryQuad.Scatter(_quads.Pointer, _group, stride, _weights.Pointer);
     }
 
     /// <summary>What rows weigh beside what is not read.</summary>
@@ -168,15 +174,12 @@ internal sealed unsafe class ListEstimate
     {
         (int begin, int end) = RowParts.Of(_count, RowsOfPart, part);
         float* tile = stackalloc float[PackedRows.TileRows * _dim];
-        fixed (float* weights = _weights)
+        for (int first = begin; first < end; first += PackedRows.TileRows)
         {
-            for (int first = begin; first < end; first += PackedRows.TileRows)
-            {
-                int some = Math.Min(PackedRows.TileRows, end - first);
-                for (int i = 0; i < some; i++)
-                    _rows[first + i].Row.ReadValue(_dim, tile + i * _dim);
-                TileWeightedSum.Accumulate(tile, some, _dim, weights + first, Stride, _group, output);
-            }
+            int some = Math.Min(PackedRows.TileRows, end - first);
+            for (int i = 0; i < some; i++)
+                _rows[first + i].Row.ReadValue(_dim, tile + i * _dim);
+            TileWeightedSum.Accumulate(tile, some, _dim, _weights.Pointer + first, Stride, _group, output);
         }
     }
 

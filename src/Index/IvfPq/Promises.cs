@@ -11,6 +11,9 @@ internal static class Promises
     /// <summary>Share of a query's attention from which on a row is worth its full weight where others are not. In a sharp head, whose weights are relative to less, all rows that are read are.</summary>
     public const float Loud = 0.05f;
 
+    /// <summary>What an estimate can still be believed to weigh beside rows that were read.</summary>
+    public const float Most = 1e15f;
+
     // Weights are relative to the whole attention as lists estimate it; exp(40) leaves room for sums of squares.
     private const float Highest = 40;
 
@@ -54,7 +57,6 @@ internal static class Promises
         if (factor == 1)
             return;
         TensorPrimitives.Multiply(estimates, factor, estimates);
-        // What an estimate can still be believed to weigh beside rows that were read.
-        TensorPrimitives.Min(estimates, 1e15f, estimates);
+        TensorPrimitives.Min(estimates, Most, estimates);
     }
 }
