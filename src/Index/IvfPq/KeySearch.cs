@@ -49,18 +49,17 @@ internal sealed unsafe class KeySearch
         foreach (IvfPqSegment segment in index.Segments)
             _lists += segment.PaddedLists;
         Grow(ref _x, _group * _dim);
-        Grow(ref _scratch, _group * Math.Max(_dim, IvfPqCodec.Bands));
-        float* energies = stackalloc float[_group * IvfPqCodec.Bands], extremes = stackalloc float[_group * ListScores.ExtremeFloats];
+        float* energies = stackalloc float[_group * IvfPqCodec.Bands], largest = stackalloc float[2 * _group], extremes = stackalloc float[_group * ListScores.ExtremeFloats];
         Grow(ref _logits, _group * _lists);
         Grow(ref _mass, _group * _lists);
-        fixed (float* x = _x, scratch = _scratch, logits = _logits, mass = _mass)
+        fixed (float* x = _x, logits = _logits, mass = _mass)
         {
             index.Codec.Transform(queries, x);
-            ListScores.Energies(index.Codec, x, _group, energies);
+            ListScores.Energies(index.Codec, x, _group, energies, largest);
             int first = 0;
             foreach (IvfPqSegment segment in index.Segments)
             {
-                ListScores.Compute(segment.Table(_dim), null, segment.Panels, _dim, x, energies, _group, scratch, logits + first, mass + first, null, _lists, extremes);
+                ListScores.Compute(segment.Table(_dim), null, segment.Panels, _dim, x, energies, largest, _group, logits + first, mass + first, null, _lists, extremes);
                 first += segment.PaddedLists;
             }
         }

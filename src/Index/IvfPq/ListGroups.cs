@@ -88,13 +88,13 @@ internal sealed unsafe class ListGroups
             float expected = 0, between = 0;
             for (int i = codec.BandStarts[band]; i < codec.BandStarts[band + 1]; i++)
             {
-                Vector512<float> bytes = ByteColumns.Widen(centres + i * Lanes);
+                Vector512<float> bytes = ByteColumns.Axis(centres, i);
                 float mean = Vector512.Sum(bytes * shares), square = Vector512.Sum(bytes * bytes * shares), scale = lists.CentreScale[i];
                 centre[i] = lists.CentreMiddle[i] + scale * mean;
                 between += scale * scale * MathF.Max(square - mean * mean, 0);
                 expected += codec.Variances[i];
             }
-            float inside = lists.SpreadScale[band] * Vector512.Sum(ByteColumns.Widen(spread + band * Lanes) * shares);
+            float inside = lists.SpreadScale[band] * Vector512.Sum(ByteColumns.Axis(spread, band) * shares);
             ratios[band * stride] = expected > 0 ? inside + between / expected : 0;
         }
     }

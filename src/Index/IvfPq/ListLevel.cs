@@ -18,14 +18,14 @@ internal sealed unsafe class ListLevel
     private const int GroupsPay = 2;
 
     // Runs of panels that are asked for before they are read.
-    private const int RunsAhead = 2;
+    private const int RunsAhead = 1;
 
     private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _extremes = new(), _sizes = new();
     private readonly PinnedMemory<float> _groupLogits = new(), _groupMass = new();
 
     // Numbers of the panels that are looked at, through all segments and in their own.
     private readonly PinnedMemory<int> _panels = new(), _places = new();
-    private float[] _queries = [], _energies = [];
+    private float[] _queries = [], _energies = [], _largest = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
     private int _panelCount;
@@ -80,10 +80,11 @@ internal sealed unsafe class ListLevel
         (_index, Group, _withVariances) = (query.Index, query.Group, query.Targeted);
         Scratch.Grow(ref _queries, Group * codec.Dim);
         Scratch.Grow(ref _energies, Group * IvfPqCodec.Bands);
-        fixed (float* x = _queries, energies = _energies)
+        Scratch.Grow(ref _largest, 2 * Group);
+        fixed (float* x = _queries, energies = _energies, largest = _largest)
         {
             codec.Transform(new ReadOnlySpan<float>(query.Queries, Group * codec.Dim), x);
-            ListScores.Energies(codec, x, Group, energies);
+            ListScores.Energies(codec, x, Group, energies, largest);
         }
         ListGroups? groups = GroupsFor(query);
         int all = _index.ListSizes.Length / Lanes;
@@ -98,9 +99,9 @@ internal sealed unsafe class ListLevel
     /// <summary>Scores the lists of one part.</summary>
     public void Score(int part)
     {
-        fixed (float* x = _queries, energies = _energies)
+        fixed (float* x = _queries, energies = _energies, largest = _largest)
         {
-            float* scratch = stackalloc float[ScratchFloats], extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
+            float* extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
             ListScores.Reset(extremes, Group);
             PanelRuns ahead = Runs(part);
             for (int run = 0; run < RunsAhead && ahead.Next(); run++)
@@ -111,7 +112,7 @@ internal sealed unsafe class ListLevel
                     ahead.PrefetchScores();
                 int entry = Groups + runs.First * Lanes;
                 ListScores.Compute(
-                    _index.Table(runs.Segment), _places.Pointer + runs.First, runs.Count, _index.Codec.Dim, x, energies, Group, scratch,
+                    _index.Table(runs.Segment), _places.Pointer + runs.First, runs.Count, _index.Codec.Dim, x, energies, largest, Group,
                     _logits.Pointer + entry, _mass.Pointer + entry, _withVariances ? _variances.Pointer + entry : null, Count, extremes);
             }
         }
@@ -133,8 +134,6 @@ internal sealed unsafe class ListLevel
         return new PanelRuns(_index, _panels.Pointer, _places.Pointer, begin, end);
     }
 
-    private int ScratchFloats => Group * Math.Max(_index.Codec.Dim, IvfPqCodec.Bands);
-
     /// <returns>Null: all lists are looked at.</returns>
     private static ListGroups? GroupsFor(in CascadeQuery query)
     {
@@ -151,11 +150,11 @@ internal sealed unsafe class ListLevel
     private int ChooseGroups(ListGroups groups, in CascadeQuery query)
     {
         int count = groups.Padded;
-        float* scratch = stackalloc float[ScratchFloats], extremes = stackalloc float[Group * ListScores.ExtremeFloats];
+        float* extremes = stackalloc float[Group * ListScores.ExtremeFloats];
         float* logits = _groupLogits.Grow(Group * count), mass = _groupMass.Grow(Group * count), shares = _scores.Grow(2 * count) + count;
         ListScores.Reset(extremes, Group);
-        fixed (float* x = _queries, energies = _energies)
-            ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, Group, scratch, logits, mass, null, count, extremes);
+        fixed (float* x = _queries, energies = _energies, largest = _largest)
+            ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, largest, Group, logits, mass, null, count, extremes);
         for (int g = 0; g < Group; g++)
         {
             new ReadOnlySpan<float>(mass + g * count, count).CopyTo(new Span<float>(shares, count));

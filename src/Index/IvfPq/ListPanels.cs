@@ -100,12 +100,12 @@ internal sealed unsafe class ListPanels
         sbyte* centres = table.Centres(number), spreads = table.Spread(number);
         for (int i = 0; i < dim; i++)
         {
-            Vector512<float> bytes = ByteColumns.Widen(centres + i * Lanes);
+            Vector512<float> bytes = ByteColumns.Axis(centres, i);
             Vector512.FusedMultiplyAdd(bytes, Vector512.Create(table.CentreScale[i]), Vector512.Create(table.CentreMiddle[i])).Store(panel + i * Width);
         }
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
-            Vector512<float> bytes = ByteColumns.Widen(spreads + band * Lanes);
+            Vector512<float> bytes = ByteColumns.Axis(spreads, band);
             (bytes * table.SpreadScale[band]).Store(spread + band * Width);
         }
     }

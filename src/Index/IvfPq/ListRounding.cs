@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
@@ -27,7 +28,7 @@ internal static unsafe class ListRounding
             for (int list = 0; list < lists; list++)
             {
                 sbyte rounded = (sbyte)Math.Clamp(MathF.Round((centres[list * dim + i] - middle[i]) * inverse), -127, 127);
-                table.Centres(list / Lanes)[i * Lanes + list % Lanes] = rounded;
+                table.Centres(list / Lanes)[ByteColumns.At(i, list % Lanes)] = rounded;
                 centres[list * dim + i] = middle[i] + scale[i] * rounded;
             }
         }
@@ -43,7 +44,7 @@ internal static unsafe class ListRounding
             ReadOnlySpan<float> own = ratios.Slice(band * lists, lists);
             float scale = table.SpreadScale[band] = TensorPrimitives.Max(own) / 127, inverse = scale > 0 ? 1 / scale : 0;
             for (int list = 0; list < lists; list++)
-                table.Spread(list / Lanes)[band * Lanes + list % Lanes] = (sbyte)Math.Min(127, MathF.Round(own[list] * inverse));
+                table.Spread(list / Lanes)[ByteColumns.At(band, list % Lanes)] = (sbyte)Math.Min(127, MathF.Round(own[list] * inverse));
         }
     }
 

@@ -27,7 +27,7 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     public float* SpreadScale => CentreMiddle + Whole(dim);
 
     /// <summary>From one panel's centres, or spreads, to the next one's.</summary>
-    public int ScoreStride => PanelLists * (sizeof(float) + sizeof(ListPlace)) + WholeLines(PanelLists * dim) + PanelLists * IvfPqCodec.Bands;
+    public int ScoreStride => PanelLists * (sizeof(float) + sizeof(ListPlace)) + WholeLines(CentreBytes) + PanelLists * IvfPqCodec.Bands;
 
     /// <summary>From one panel's mean values, or their scales, to the next one's.</summary>
     public int ValueStride => PanelLists * sizeof(float) + WholeLines(PanelLists * dim);
@@ -38,11 +38,14 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     /// <summary>[16]: where lists begin in their segment.</summary>
     public ListPlace* Places(int panel) => (ListPlace*)(LogCounts(panel) + PanelLists);
 
-    /// <summary>[dim, 16]: centre of a list along an axis = CentreMiddle + CentreScale · byte.</summary>
+    /// <summary>Bytes of a panel's centres.</summary>
+    public int CentreBytes => PanelLists * ByteColumns.Even(dim);
+
+    /// <summary>A panel of <see cref="ByteColumns"/>: centre of a list along an axis = CentreMiddle + CentreScale · byte.</summary>
     public sbyte* Centres(int panel) => (sbyte*)(Places(panel) + PanelLists);
 
-    /// <summary>[bands, 16]: variance of a list's residuals in a band, as a multiple of the codec's = SpreadScale · byte.</summary>
-    public sbyte* Spread(int panel) => Centres(panel) + WholeLines(PanelLists * dim);
+    /// <summary>Another, of bands: variance of a list's residuals in a band, as a multiple of the codec's = SpreadScale · byte.</summary>
+    public sbyte* Spread(int panel) => Centres(panel) + WholeLines(CentreBytes);
 
     /// <summary>[16]</summary>
     public float* MeanScale(int panel) => (float*)(values + (long)panel * ValueStride);

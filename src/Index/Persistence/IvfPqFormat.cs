@@ -116,7 +116,7 @@ internal static unsafe class IvfPqFormat
         writer.Write(new ReadOnlySpan<float>(table.SpreadScale, IvfPqCodec.Bands));
         for (int panel = 0; panel < table.Panels; panel++)
         {
-            writer.Write(new ReadOnlySpan<sbyte>(table.Centres(panel), ListTable.PanelLists * dim));
+            writer.Write(new ReadOnlySpan<sbyte>(table.Centres(panel), table.CentreBytes));
             writer.Write(new ReadOnlySpan<sbyte>(table.Spread(panel), ListTable.PanelLists * IvfPqCodec.Bands));
             writer.Write(new ReadOnlySpan<float>(table.MeanScale(panel), ListTable.PanelLists));
             writer.Write(new ReadOnlySpan<sbyte>(table.Means(panel), ListTable.PanelLists * dim));
@@ -136,7 +136,7 @@ internal static unsafe class IvfPqFormat
         ReadFloats(reader, table.SpreadScale, IvfPqCodec.Bands, "scales of spreads", 0);
         for (int panel = 0; panel < table.Panels; panel++)
         {
-            ReadSigned(reader, table.Centres(panel), ListTable.PanelLists * dim, "centres");
+            ReadSigned(reader, table.Centres(panel), table.CentreBytes, "centres");
             ReadSpread(reader, table.Spread(panel));
             ReadFloats(reader, table.MeanScale(panel), ListTable.PanelLists, "scales of mean values", 0);
             ReadSigned(reader, table.Means(panel), ListTable.PanelLists * dim, "mean values");

@@ -1,3 +1,4 @@
+using Retrieval.Index.Kernels;
 using Retrieval.TestKit;
 using Xunit;
 
@@ -48,9 +49,9 @@ public sealed unsafe class ListGroupsTests
                         variance += centres.Zip(sizes, (centre, size) => (centre - middle) * (centre - middle) * size / rows).Sum();
                         expected += index.Codec.Variances[i];
                     }
-                    double inside = Enumerable.Range(0, Panel).Sum(list => sizes[list] / rows * lists.SpreadScale[band] * lists.Spread(panel)[band * Panel + list]);
+                    double inside = Enumerable.Range(0, Panel).Sum(list => sizes[list] / rows * lists.SpreadScale[band] * lists.Spread(panel)[ByteColumns.At(band, list)]);
                     Assert.Equal(
-                        inside + variance / expected, groups.SpreadScale[band] * groups.Spread(group / Panel)[band * Panel + group % Panel], 0.51 * groups.SpreadScale[band] + 1e-3);
+                        inside + variance / expected, groups.SpreadScale[band] * groups.Spread(group / Panel)[ByteColumns.At(band, group % Panel)], 0.51 * groups.SpreadScale[band] + 1e-3);
                 }
             }
         }
@@ -143,7 +144,7 @@ public sealed unsafe class ListGroupsTests
         }
     }
 
-    private static double Centre(ListTable table, int panel, int list, int axis) => table.CentreMiddle[axis] + table.CentreScale[axis] * table.Centres(panel)[axis * Panel + list];
+    private static double Centre(ListTable table, int panel, int list, int axis) => table.CentreMiddle[axis] + table.CentreScale[axis] * table.Centres(panel)[ByteColumns.At(axis, list)];
 
     private static double Error(PackedIndex packed, float[] queries, CascadeBudget budget)
         => packed.Attend(queries, budget).Errors(Attention.Full(packed.Keys, packed.Values, 0, Count, queries).Output).Average();

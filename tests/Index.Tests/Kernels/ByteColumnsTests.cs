@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 using Retrieval.TestKit;
 using Xunit;
@@ -9,7 +10,9 @@ public sealed unsafe class ByteColumnsTests
     private const int Lanes = ByteColumns.Lanes;
     private const float Untouched = -123;
 
-    private delegate void Multiplication(sbyte* panels, int stride, int* chosen, int count, int dim, float* queries, int group, float* products, int productStride);
+    private delegate void Multiplication(sbyte* panels, int stride, int* chosen, int count, int dim, short* queries, float* units, int group, float* products, int productStride);
+
+    private delegate void Rounding(float* query, float* scale, int dim, float unit, short* rounded);
 
     private static readonly Multiplication[] Kernels = [ByteColumns.Multiply, ByteColumns.MultiplyReference];
 
@@ -25,7 +28,7 @@ public sealed unsafe class ByteColumnsTests
     [InlineData(14)]
     public void DotProductsOfEveryVectorAndQuery(int count)
     {
-        foreach (int dim in Shapes.Dims)
+        foreach (int dim in (int[])[.. Shapes.Dims, 5])
         {
             for (int group = 1; group <= 9; group++)
             {
@@ -36,27 +39,91 @@ public sealed unsafe class ByteColumnsTests
         }
     }
 
+    /// <summary>Sums of the largest elements and bytes there can be stay whole numbers.</summary>
+    [Theory]
+    [InlineData(2)]
+    [InlineData(64)]
+    [InlineData(512)]
+    [InlineData(2048)]
+    public void TheLargestSumIsRight(int dim)
+    {
+        float unit = ByteColumns.Unit(1000, dim);
+        using var query = new GuardedMemory<float>([.. Enumerable.Repeat(-10f, dim)]);
+        using var scale = new GuardedMemory<float>([.. Enumerable.Repeat(100f, dim)]);
+        using var rounded = new GuardedMemory<short>(dim);
+        using var panel = new GuardedMemory<sbyte>([.. Enumerable.Repeat(sbyte.MinValue, dim * Lanes)]);
+        using var products = new GuardedMemory<float>(Lanes);
+        ByteColumns.Round(query.Pointer, scale.Pointer, dim, unit, rounded.Pointer);
+        foreach (Multiplication multiply in Kernels)
+        {
+            multiply(panel.Pointer, dim * Lanes, null, 1, dim, rounded.Pointer, &unit, 1, products.Pointer, Lanes);
+            Assert.All(products.Span.ToArray(), product => Assert.Equal(128000f * dim, product, 1e-5f * 128000 * dim));
+        }
+    }
+
+    [Fact]
+    public void QueriesAreRoundedToTheNearestWholeNumber()
+    {
+        foreach (int dim in (int[])[.. Shapes.Dims, 5])
+        {
+            float[] query = RandomData.Normal(dim, dim), scale = [.. RandomData.Normal(dim, dim + 1).Select(Math.Abs)];
+            query[dim / 2] = 0;
+            float largest = query.Max(Math.Abs) * scale.Max(), unit = ByteColumns.Unit(largest, dim);
+            using var guardedQuery = new GuardedMemory<float>(query);
+            using var guardedScale = new GuardedMemory<float>(scale);
+            using var rounded = new GuardedMemory<short>(ByteColumns.Even(dim));
+            foreach (Rounding round in (Rounding[])[ByteColumns.Round, ByteColumns.RoundReference])
+            {
+                rounded.Span.Fill(-1);
+                round(guardedQuery.Pointer, guardedScale.Pointer, dim, unit, rounded.Pointer);
+                for (int i = 0; i < dim; i++)
+                    Assert.InRange(rounded.Span[i] - query[i] * scale[i] / (double)unit, -0.51, 0.51);
+                Assert.Equal(0, rounded.Span[dim / 2]);
+                Assert.All(rounded.Span[dim..].ToArray(), padding => Assert.Equal(0, padding));
+                // Nothing but zeros has no unit.
+                round(guardedQuery.Pointer, guardedScale.Pointer, dim, 0, rounded.Pointer);
+                Assert.All(rounded.Span.ToArray(), element => Assert.Equal(0, element));
+            }
+        }
+    }
+
+    [Fact]
+    public void AnAxisIsReadFromItsPairs()
+    {
+        const int Dim = 10;
+        sbyte[] panel = Bytes.Random(Dim * Lanes, 3);
+        using var guarded = new GuardedMemory<sbyte>(panel);
+        for (int i = 0; i < Dim; i++)
+        {
+            Vector512<float> axis = ByteColumns.Axis(guarded.Pointer, i);
+            for (int lane = 0; lane < Lanes; lane++)
+                Assert.Equal(panel[ByteColumns.At(i, lane)], axis[lane]);
+        }
+    }
+
     private static void Check(int dim, int group, int[] chosen, int gap, bool all)
     {
-        int count = chosen.Length, stride = dim * Lanes + gap, productStride = count * Lanes + 3;
-        sbyte[] panels = Bytes.Random(count == 0 ? 0 : chosen[^1] * stride + dim * Lanes, count + dim);
-        float[] queries = RandomData.Normal(group * dim, group);
+        int count = chosen.Length, even = ByteColumns.Even(dim), stride = even * Lanes + gap, productStride = count * Lanes + 3;
+        sbyte[] panels = Bytes.Random(count == 0 ? 0 : chosen[^1] * stride + even * Lanes, count + dim);
+        short[] queries = [.. RandomData.Normal(group * even, group).Select(x => (short)Math.Clamp(x * 12000, -32767, 32767))];
+        float[] units = [.. Enumerable.Range(1, group).Select(g => 0.01f * g)];
         using var guardedPanels = new GuardedMemory<sbyte>(panels);
         using var guardedChosen = new GuardedMemory<int>(chosen);
-        using var guardedQueries = new GuardedMemory<float>(queries);
+        using var guardedQueries = new GuardedMemory<short>(queries);
+        using var guardedUnits = new GuardedMemory<float>(units);
         using var products = new GuardedMemory<float>((group - 1) * productStride + count * Lanes);
         foreach (Multiplication multiply in Kernels)
         {
             products.Span.Fill(Untouched);
-            multiply(guardedPanels.Pointer, stride, all ? null : guardedChosen.Pointer, count, dim, guardedQueries.Pointer, group, products.Pointer, productStride);
+            multiply(guardedPanels.Pointer, stride, all ? null : guardedChosen.Pointer, count, dim, guardedQueries.Pointer, guardedUnits.Pointer, group, products.Pointer, productStride);
             for (int g = 0; g < group; g++)
             {
                 for (int c = 0; c < count * Lanes; c++)
                 {
                     double sum = 0, magnitude = 0;
-                    for (int i = 0; i < dim; i++)
+                    for (int i = 0; i < even; i++)
                     {
-                        double product = (double)queries[g * dim + i] * panels[chosen[c / Lanes] * stride + i * Lanes + c % Lanes];
+                        double product = (double)units[g] * queries[g * even + i] * panels[chosen[c / Lanes] * stride + ByteColumns.At(i, c % Lanes)];
                         sum += product;
                         magnitude += Math.Abs(product);
                     }
