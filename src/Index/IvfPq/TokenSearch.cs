@@ -17,17 +17,19 @@ internal readonly unsafe ref struct TokenQueries(float* queries, float* x, float
 /// <summary>What a token of a <see cref="BlockCascade"/> does by itself: opens lists, reads their codes, and reads the rows that matter.</summary>
 internal sealed unsafe class TokenSearch
 {
+    // Lists whose codes are asked for before they are read: those of all that a sharp head opens would not fit into a cache.
+    private const int Ahead = 16;
+
     // As in ListEstimate, where they are explained.
     private const float Prior = 6, OpenedTilt = 0.25f;
 
-    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _codeWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
-    private readonly PinnedMemory<int> _opened = new(), _openedStart = new(), _chosen = new(), _chosenList = new();
+    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _worth = new(), _codeWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
+    private readonly PinnedMemory<int> _opened = new(), _openedStart = new(), _worthy = new(), _chosen = new(), _chosenList = new();
     private readonly PinnedMemory<PackedRow> _chosenRows = new();
     private readonly PinnedMemory<byte> _tables = new();
     private PackedRows[] _rows = [];
     private IvfPqIndex _index = null!;
     private int _dim, _group, _stride, _openedCount, _openedRows, _chosenCount;
-    private float _rowThreshold;
 
     public void Begin(IvfPqIndex index, ReadOnlySpan<PackedRows> rows, int group, int stride)
     {
@@ -76,7 +78,8 @@ internal sealed unsafe class TokenSearch
             cursor.MoveTo(_opened.Pointer[i]);
             _openedStart.Pointer[i] = start;
             start += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
-            cursor.Segment.PrefetchCodes(cursor.List, blockBytes);
+            if (i < Ahead)
+                cursor.Segment.PrefetchCodes(cursor.List, blockBytes);
         }
         _openedStart.Pointer[_openedCount] = _openedRows = start;
     }
@@ -89,9 +92,14 @@ internal sealed unsafe class TokenSearch
         float* weights = _weights.Grow((long)_group * _openedRows), groupWeights = _groupWeights.Grow(Math.Max(1, _openedRows)), sums = _sums.Grow((long)_group * _openedCount);
         float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group], moved = stackalloc float[_group];
         CodeTables.Build(codec, token.X, _group, MathF.Log(Math.Max(_openedRows, 1)), _tables.Pointer, offset, scale);
-        var cursor = new SegmentCursor(_index);
+        SegmentCursor cursor = new(_index), ahead = new(_index);
         for (int i = 0; i < _openedCount; i++)
         {
+            if (i + Ahead < _openedCount)
+            {
+                ahead.MoveTo(_opened.Pointer[i + Ahead]);
+                ahead.Segment.PrefetchCodes(ahead.List, CodeScan.BlockBytes(subspaces));
+            }
             int list = _opened.Pointer[i];
             cursor.MoveTo(list);
             for (int g = 0; g < _group; g++)
@@ -125,12 +133,17 @@ internal sealed unsafe class TokenSearch
         int most = Math.Min(budget.Rows, _openedRows);
         int* chosen = _chosen.Grow(_openedRows), lists = _chosenList.Grow(most);
         PackedRow* rows = _chosenRows.Grow(most);
-        _rowThreshold = ScoreThreshold.ForBudget(_groupWeights.Pointer, _openedRows, most, budget.RowShare, _codeWeights.Grow((long)_group * _openedRows));
-        _chosenCount = ScoreThreshold.Collect(_groupWeights.Pointer, _openedRows, _rowThreshold, chosen);
+        // Few of many are worth reading; the search for a threshold goes many times over those alone.
+        int* worthy = _worthy.Grow(_openedRows);
+        float* worth = _worth.Grow(_openedRows);
+        int count = ScoreThreshold.Take(_groupWeights.Pointer, _openedRows, MathF.Max(budget.RowShare, float.Epsilon), 0, worthy, worth);
+        _chosenCount = ScoreThreshold.Collect(worth, count, count <= most ? 0 : ScoreThreshold.ForBudget(worth, null, count, most), chosen);
+        _codeWeights.Grow((long)_group * _chosenCount);
         var cursor = new SegmentCursor(_index);
         PackedRows packed = default;
         for (int i = 0, list = -1, end = 0, first = 0; i < _chosenCount; i++)
         {
+            chosen[i] = worthy[chosen[i]];
             while (chosen[i] >= end)
             {
                 end = _openedStart.Pointer[++list + 1];
@@ -186,7 +199,9 @@ internal sealed unsafe class TokenSearch
         fixed (float* logits = exact)
             found = VectorExp.Shares(logits, exact.Length, 0);
         float* mass = token.Mass + (long)g * _stride, own = CodeWeightsOf(g);
-        CodeWeights.Gather(_groupWeights.Pointer, _rowThreshold, _weights.Pointer + (long)g * _openedRows, _openedRows, own);
+        float* weights = _weights.Pointer + (long)g * _openedRows;
+        for (int i = 0; i < _chosenCount; i++)
+            own[i] = weights[_chosen.Pointer[i]];
         float factor = Promises.Correction(CodeWeights.Sum(own, _chosenCount), CodeWeights.Sum(mass, _stride), found, moved);
         Promises.Scale(new Span<float>(own, _chosenCount), factor);
         Promises.Scale(new Span<float>(mass, _stride), factor);
@@ -220,8 +235,8 @@ internal sealed unsafe class TokenSearch
         return sum;
     }
 
-    /// <summary>[chosen rows]: weights of one query from codes. Each query's have room for all opened rows.</summary>
-    private float* CodeWeightsOf(int g) => _codeWeights.Pointer + (long)g * _openedRows;
+    /// <summary>[chosen rows]: weights of one query from codes.</summary>
+    private float* CodeWeightsOf(int g) => _codeWeights.Pointer + (long)g * _chosenCount;
 
     private float Recentre(Span<float> logits, ref float total)
     {

@@ -1,6 +1,4 @@
-using System.Numerics;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -116,36 +114,5 @@ public static unsafe class CodeWeights
         for (; i < rows; i++)
             sum += weights[i];
         return sum;
-    }
-
-    /// <summary>Reference. As <see cref="Gather"/>.</summary>
-    public static int GatherReference(float* scores, float threshold, float* weights, int rows, float* target)
-    {
-        int found = 0;
-        for (int i = 0; i < rows; i++)
-        {
-            if (scores[i] >= threshold)
-                target[found++] = weights[i];
-        }
-        return found;
-    }
-
-    /// <summary>The weights of the rows whose score is at least a threshold, one after another.</summary>
-    /// <param name="target">Room for <paramref name="rows"/>; undefined behind what was found. May be the weights.</param>
-    /// <returns>How many.</returns>
-    public static int Gather(float* scores, float threshold, float* weights, int rows, float* target)
-    {
-        int found = 0, i = 0;
-        if (Avx512F.IsSupported)
-        {
-            Vector512<float> limit = Vector512.Create(threshold);
-            for (; i <= rows - 16; i += 16)
-            {
-                Vector512<float> mask = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit);
-                Avx512F.Compress(Vector512<float>.Zero, mask, Vector512.Load(weights + i)).Store(target + found);
-                found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
-            }
-        }
-        return found + GatherReference(scores + i, threshold, weights + i, rows - i, target + found);
     }
 }

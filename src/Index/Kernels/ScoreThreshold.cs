@@ -72,18 +72,6 @@ public static unsafe class ScoreThreshold
         }
     }
 
-    /// <summary>The least score worth reading, or a larger one where more rows than a budget have that: see <see cref="ForBudget(float*, float*, int, float, bool)"/>.</summary>
-    /// <param name="scratch">Room for <paramref name="count"/>.</param>
-    public static float ForBudget(float* scores, int count, int budget, float least, float* scratch)
-    {
-        least = MathF.Max(least, float.Epsilon);
-        if (SumFrom(scores, null, count, least) <= budget)
-            return least;
-        // Few of many: the search for the threshold goes many times over those alone.
-        int some = CodeWeights.Gather(scores, least, scores, count, scratch);
-        return MathF.Max(least, ForBudget(scratch, null, some, budget));
-    }
-
     /// <summary>About the bits of the threshold, from one vector in eight.</summary>
     private static int Sample(float* scores, float* weights, int count, float budget, int low, int high)
     {

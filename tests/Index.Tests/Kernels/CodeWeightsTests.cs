@@ -44,22 +44,6 @@ public sealed unsafe class CodeWeightsTests
             Check(compute, rows, 3, [.. Enumerable.Range(0, 3 * (rows + 7)).Select(i => some[i * 5 % some.Length])]);
     }
 
-    /// <summary>A score at the threshold is taken, one just below is not.</summary>
-    [Theory]
-    [MemberData(nameof(Rows))]
-    public void WeightsOfChosenRowsFollowOneAnother(int rows)
-    {
-        const float Threshold = 0.5f;
-        float[] some = [0, MathF.BitDecrement(Threshold), Threshold, 1], scores = [.. Enumerable.Range(0, rows).Select(i => some[i * 7 % some.Length])];
-        float[] weights = RandomData.Normal(rows, 1, 31);
-        float[] expected = [.. weights.Where((_, i) => scores[i] >= Threshold)];
-        using GuardedMemory<float> score = new(scores), weight = new(weights), fast = new(rows), reference = new(rows);
-        Assert.Equal(expected.Length, CodeWeights.Gather(score.Pointer, Threshold, weight.Pointer, rows, fast.Pointer));
-        Assert.Equal(expected.Length, CodeWeights.GatherReference(score.Pointer, Threshold, weight.Pointer, rows, reference.Pointer));
-        Assert.Equal(expected, fast.Span[..expected.Length].ToArray());
-        Assert.Equal(expected, reference.Span[..expected.Length].ToArray());
-    }
-
     [Theory]
     [MemberData(nameof(Rows))]
     public void LargestAndSum(int rows)

@@ -42,29 +42,6 @@ public sealed unsafe class ScoreThresholdTests
         }
     }
 
-    /// <summary>Scores below what is worth reading are not read, even if the budget has room; of the others as many as it has.</summary>
-    [Theory]
-    [MemberData(nameof(Counts))]
-    public void AmongScoresWorthReadingTheLargestFillTheBudget(int count)
-    {
-        foreach (float[] scores in Cases(count))
-        {
-            foreach (float least in (float[])[0, 1e-3f, 0.5f, 1e30f])
-            {
-                float[] worth = [.. scores.Where(score => score >= MathF.Max(least, float.Epsilon))];
-                foreach (int budget in (int[])[0, 1, 17, worth.Length, worth.Length + 5])
-                {
-                    using GuardedMemory<float> memory = new(scores), scratch = new(count), alone = new(worth);
-                    float threshold = ScoreThreshold.ForBudget(memory.Pointer, count, budget, least, scratch.Pointer);
-                    int taken = scores.Count(score => score >= threshold);
-                    Assert.True(threshold >= least && taken <= budget, $"{taken} of {budget} rows from {threshold} on, least {least}");
-                    float expected = worth.Length <= budget ? least : ScoreThreshold.ForBudget(alone.Pointer, null, worth.Length, budget);
-                    Assert.Equal(scores.Count(score => score >= MathF.Max(expected, float.Epsilon)), taken);
-                }
-            }
-        }
-    }
-
     /// <summary>Of equal scores all are taken or none; with fewer positive scores than the budget all of those.</summary>
     [Fact]
     public void TiesAreOneClassAndZerosAreNeverTaken()
