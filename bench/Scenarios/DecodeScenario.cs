@@ -41,7 +41,7 @@ internal static class DecodeScenario
             var measurement = new DecodeMeasurement(rig, bandwidth, count, parsed.GetValue(generate), Console.Error);
             var cells = new List<object>();
             foreach (RetrievalPolicy policy in chosen)
-                cells.AddRange(tokens.Select(depth => measurement.Measure(depth, policy)));
+                cells.AddRange(measurement.Measure(tokens, policy));
             var result = new DecodeResult(rig.ModelName, MachineName.Describe(), workers, Math.Round(bandwidth, 1), count, cells);
             string document = result.ToMarkdown();
             Console.Write(document);

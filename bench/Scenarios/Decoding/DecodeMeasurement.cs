@@ -5,54 +5,104 @@ using Retrieval.Runtime.Policies;
 
 namespace Retrieval.Scenarios.Decoding;
 
-/// <summary>Measures cells one by one; a state lives only as long as its cell.</summary>
+/// <summary>
+/// Measures the cells of a policy in turns, a few steps each: shared machines are faster and slower by turns of a minute, and every
+/// cell should have its share of both.
+/// </summary>
 /// <param name="generate">Steps of a generation that are all timed, after those that are measured; 0: none.</param>
 /// <param name="bandwidth">Of reading from memory, in GB/s (10⁹ bytes).</param>
 internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int steps, int generate, TextWriter log)
 {
     private const int LayersBetweenLines = 10;
-    private const int FirstToken = 1;
+    private const int Turns = 10;
 
     // Runs of the same generation.
     private const int GenerationRuns = 3;
 
-    // Steps until code is compiled for speed and caches are as they stay.
-    private const int WarmUpSteps = 8;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1);
-
+    // Of the process before there are any rows.
+    private readonly long _residentBytes = Environment.WorkingSet;
     private readonly SyntheticKv _synthetic = new(rig.Config, rig.Sample(seed: 1));
 
     /// <summary>Generations, one for each cell.</summary>
     public List<GenerationCell> Generations { get; } = [];
 
-    /// <summary>A <see cref="DecodeCell"/>, or a <see cref="RefusedCell"/> if its memory does not fit.</summary>
-    public object Measure(int depth, RetrievalPolicy policy)
+    /// <summary>
+    /// A <see cref="DecodeCell"/> for each depth, or a <see cref="RefusedCell"/> if its memory does not fit. Depths that fit beside each
+    /// other are measured in turns.
+    /// </summary>
+    public IReadOnlyList<object> Measure(IEnumerable<int> depths, RetrievalPolicy policy)
+    {
+        var cells = new List<object>();
+        var together = new List<DecodeTurns>();
+        foreach (int depth in depths)
+        {
+            DecodeTurns? turns = TryFill(depth, policy, out string problem);
+            if (turns is null && together.Count > 0)
+            {
+                cells.AddRange(Finish(together));
+                turns = TryFill(depth, policy, out problem);
+            }
+            if (turns is not null)
+            {
+                together.Add(turns);
+                continue;
+            }
+            log.WriteLine($"refused: {problem}");
+            cells.Add(new RefusedCell(depth, policy.Name, problem));
+        }
+        cells.AddRange(Finish(together));
+        return cells;
+    }
+
+    /// <returns>Null: it does not fit beside what is there, for the reason given.</returns>
+    private DecodeTurns? TryFill(int depth, RetrievalPolicy policy, out string problem)
     {
         GC.Collect();
-        using SequenceState state = rig.NewState(policy);
+        problem = "";
+        SequenceState state = rig.NewState(policy);
         try
         {
             HostMemory.Demand(BytesNeeded(state.Store.Layout, policy, depth), $"'{policy.Name}' at {depth:N0} tokens");
         }
-        catch (InsufficientMemoryException problem)
+        catch (InsufficientMemoryException reason)
         {
-            log.WriteLine($"refused: {problem.Message}");
-            return new RefusedCell(depth, policy.Name, problem.Message);
+            state.Dispose();
+            problem = reason.Message;
+            return null;
         }
-        long begin = Stopwatch.GetTimestamp();
+        long begin = Stopwatch.GetTimestamp(), before = Environment.WorkingSet;
         _synthetic.Fill(state, depth, layer =>
         {
             if (layer % LayersBetweenLines == 0)
                 log.WriteLine($"{policy.Name}, {depth:N0} tokens: {layer} of {rig.Config.Layers} layers filled, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0} s");
         });
         double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        (StepTimes times, double fastest, long bytes) = Steps(state, depth);
-        log.WriteLine($"{policy.Name}, {depth:N0} tokens: filled in {build:0.0} s, {times.Total:0.00} ms/token, fastest {fastest:0.00}");
-        if (generate > 0)
-            Generations.Add(Generate(state, depth));
-        return new DecodeCell(
-            depth, policy.Name, Round(times.Total), Round(times.Weights), Round(times.Select), Round(times.Attend), Round(times.Other), Round(fastest),
-            bytes, Round(bytes / bandwidth / 1e6), Environment.WorkingSet, state.IndexBytes, state.Store.Bytes, Math.Round(build, 1));
+        var turns = new DecodeTurns(rig, state, depth, build);
+        turns.WarmUp();
+        turns.ResidentBytes = _residentBytes + Math.Max(0, Environment.WorkingSet - before);
+        return turns;
+    }
+
+    /// <summary>Measures some depths, and lets go of them.</summary>
+    private List<object> Finish(List<DecodeTurns> together)
+    {
+        for (int turn = 0; turn < Turns; turn++)
+        {
+            foreach (DecodeTurns turns in together)
+                turns.Take((turn + 1) * steps / Turns - turn * steps / Turns);
+        }
+        var cells = new List<object>();
+        foreach (DecodeTurns turns in together)
+        {
+            DecodeCell cell = turns.ToCell(bandwidth);
+            log.WriteLine($"{cell.Policy}, {cell.Depth:N0} tokens: filled in {cell.BuildSeconds:0.0} s, {cell.MsPerToken:0.00} ms/token, fastest {cell.FastestMs:0.00}");
+            cells.Add(cell);
+            if (generate > 0)
+                Generations.Add(Generate(turns.State, turns.Depth));
+            turns.Dispose();
+        }
+        together.Clear();
+        return cells;
     }
 
     private GenerationCell Generate(SequenceState state, int depth)
@@ -61,7 +111,7 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         for (int run = 0; run < GenerationRuns; run++)
         {
             state.RewindTo(depth);
-            int token = FirstToken;
+            int token = DecodeTurns.FirstToken;
             var times = new List<StepTimes>();
             for (int i = 0; i < generate; i++)
             {
@@ -75,43 +125,6 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         return cell;
     }
 
-    private (StepTimes Times, double Fastest, long Bytes) Steps(SequenceState state, int depth)
-    {
-        int token = FirstToken;
-        long begin = Stopwatch.GetTimestamp();
-        for (int i = 0; i < WarmUpSteps || Stopwatch.GetElapsedTime(begin) < WarmUp; i++)
-            (token, _) = rig.Step(state, token);
-        state.RewindTo(depth);
-
-        var times = new List<StepTimes>();
-        long before = state.BytesRead, chosen = 0, resident = 0;
-        for (int i = 0; i < steps; i++)
-        {
-            (token, StepTimes step) = rig.Step(state, token);
-            times.Add(step);
-            chosen += rig.ChosenRows;
-            resident += ResidentRows(state);
-        }
-        KvLayout layout = state.Store.Layout;
-        // Rows of a layer that are packed at all are packed where selectors find them.
-        long chosenRowBytes = Enumerable.Range(0, layout.Layers).Any(layer => state.Store.Segments(layer).Count > 0) ? layout.PackedRowBytes : layout.RowBytes;
-        long bytes = rig.WeightBytes + (state.BytesRead - before + 2 * resident * layout.RowBytes + 2 * chosen * chosenRowBytes) / steps;
-        return (StepTimes.Median(times), times.Min(step => step.Total), bytes);
-    }
-
-    /// <summary>Rows that the last step attended to anyway, all layers and KV heads together.</summary>
-    private long ResidentRows(SequenceState state)
-    {
-        long rows = 0;
-        for (int layer = 0; layer < state.Store.Layout.Layers; layer++)
-        {
-            rows += rig.Config.LayerKinds[layer].SlidingWindow is { } window
-                ? Math.Min(state.Length, window)
-                : state.Length - (state.SearchedEnd(layer, state.Length) - Math.Min(state.Policy.Sinks, state.Length));
-        }
-        return rows * state.Store.Layout.KvHeads;
-    }
-
     /// <summary>Rows as they stay: 16-bit ones, or packed ones with their index and the 16-bit rows of two layers while they are indexed.</summary>
     private long BytesNeeded(KvLayout layout, RetrievalPolicy policy, int depth)
     {
@@ -122,6 +135,4 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         long index = layout.HeadDim / 8 + 6;
         return depth * (whole * layout.KvHeads * (2 * layout.PackedRowBytes + index) + 2 * layerRows);
     }
-
-    private static double Round(double milliseconds) => Math.Round(milliseconds, 3);
 }
