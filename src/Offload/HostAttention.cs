@@ -4,8 +4,8 @@ using Retrieval.Index.Kernels;
 namespace Retrieval.Offload;
 
 /// <summary>
-/// Attention of one group of query heads over rows of a <see cref="KvStore"/>, on the processor. Rows pass through a float32
-/// tile in the first-level cache: keys → logits → online softmax → values.
+/// Attention of one group of query heads over rows of a <see cref="KvStore"/>, on the processor: keys → logits → online softmax →
+/// values, some rows at a time. Rows in pages are read as they are (<see cref="HalfTile"/>), others pass through a float32 tile in the first-level cache.
 /// </summary>
 public static unsafe class HostAttention
 {
@@ -23,8 +23,8 @@ public static unsafe class HostAttention
         var accumulator = new Accumulator(queries, state, partial);
         for (int row = first, run = 0, rows; row < end; row += rows, run -= rows)
         {
-            if (run <= 0)
-                run = store.Run(layer, row, end);
+            if (run <= 0 && accumulator.ReadsHalves)
+                run = store.PageRun(layer, row, end);
             rows = Math.Min(TileRows, run > 0 ? run : end - row);
             // A tile of 64 elements is a page of the processor's, at which the hardware's own prefetching ends.
             store.PrefetchValues(layer, head, row, rows);
@@ -74,6 +74,9 @@ public static unsafe class HostAttention
         private readonly float* _laneSums;
         private readonly AttentionPartial _partial;
 
+        /// <summary>Halves need not be widened.</summary>
+        public bool ReadsHalves { get; }
+
         public Accumulator(float* queries, float* state, AttentionPartial partial)
         {
             _queries = queries;
@@ -81,8 +84,10 @@ public static unsafe class HostAttention
             _laneSums = state + partial.Heads * TileRows;
             _scaled = _laneSums + partial.Heads * OnlineSoftmax.Lanes;
             _partial = partial;
-            int elements = partial.Heads * partial.Dim;
-            TensorPrimitives.Multiply(new ReadOnlySpan<float>(queries, elements), HalfTile.Unit, new Span<float>(_scaled, elements));
+            var query = new ReadOnlySpan<float>(queries, partial.Heads * partial.Dim);
+            ReadsHalves = HalfTile.Pays(partial.Dim) && MathF.Abs(TensorPrimitives.MaxMagnitude(query)) <= HalfTile.LargestQuery;
+            if (ReadsHalves)
+                TensorPrimitives.Multiply(query, HalfTile.Unit, new Span<float>(_scaled, query.Length));
             partial.Clear();
             new Span<float>(_laneSums, partial.Heads * OnlineSoftmax.Lanes).Clear();
         }

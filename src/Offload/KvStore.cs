@@ -96,7 +96,7 @@ public sealed unsafe class KvStore : IDisposable
     public void ReadValues(int layer, int head, int first, int count, float* destination) => Read(layer, head, first, count, destination, Part.Value);
 
     /// <summary>Rows of [row, end) that lie one after another from <see cref="Key"/> and <see cref="Value"/> of the first on; 0: it is packed.</summary>
-    internal int Run(int layer, int row, int end)
+    internal int PageRun(int layer, int row, int end)
     {
         KvSegment? segment = FindSegment(layer, row);
         if (segment is not null && row >= segment.First)

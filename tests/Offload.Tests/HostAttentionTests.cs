@@ -52,6 +52,44 @@ public sealed unsafe class HostAttentionTests
         }
     }
 
+    /// <summary>Ranges that begin, end or lie in a segment, in front of it and behind it.</summary>
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void PackedRowsBetweenOthersEqualTheDefinition(int dim, int group)
+    {
+        const int First = 300, Count = 401;
+        var kv = new RandomKv(1200, KvHeads, dim, dim + group);
+        using var store = new KvStore(new KvLayout(1, KvHeads, dim, RowFormat.F16));
+        kv.Append(store, 0, 0, 1200);
+        ushort[] order = [.. Enumerable.Range(0, Count).Select(i => (ushort)i)];
+        store.Pack(0, First, Count, [.. Enumerable.Repeat(order, KvHeads)]);
+        foreach ((int first, int end) in ((int, int)[])[(0, 1200), (250, 310), (299, 301), (310, 650), (690, 740), (300, 701), (700, 702), (0, 300), (701, 1200)])
+        {
+            Check(kv, store, dim, group, [.. Enumerable.Range(first, end - first)], (queries, head, partial) =>
+                HostAttention.Attend(store, 0, head, first, end, queries, partial));
+        }
+    }
+
+    /// <summary>Queries too large for halves that are read as they are: keys of 0 stay 0.</summary>
+    [Fact]
+    public void HugeQueriesGiveNumbers()
+    {
+        const int Dim = 16;
+        var kv = new RandomKv(100, 1, Dim);
+        for (int i = 0; i < 100; i++)
+            kv.Keys.AsSpan(i * Dim + 1, Dim - 1).Clear();
+        using KvStore store = kv.Store();
+        float[] query = [.. Enumerable.Range(0, Dim).Select(i => i == 0 ? 1e-3f : 1e6f)];
+        using var memory = new GuardedMemory<float>(AttentionPartial.Floats(1, Dim));
+        var partial = new AttentionPartial(memory.Pointer, 1, Dim);
+        fixed (float* q = query)
+            HostAttention.Attend(store, 0, 0, 0, 100, q, partial);
+        (double[] output, double logSumExp) = kv.Attend(query, 0, [.. Enumerable.Range(0, 100)]);
+        Assert.Equal(logSumExp, partial.LogSumExp[0], 1e-5);
+        for (int i = 0; i < Dim; i++)
+            Assert.Equal(output[i], partial.Output[i], 1e-5);
+    }
+
     /// <summary>One row far ahead of all others, arriving last: earlier sums must fade to nothing without a NaN.</summary>
     [Fact]
     public void AnOverwhelmingLastRowTakesAll()

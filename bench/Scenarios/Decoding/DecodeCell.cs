@@ -5,7 +5,7 @@ namespace Retrieval.Scenarios.Decoding;
 /// <param name="FastestMs">The fastest step: on a shared machine it is disturbed least.</param>
 /// <param name="Bytes">Weights, rows and index that a step reads.</param>
 /// <param name="BoundMs"><paramref name="Bytes"/> at the machine's read bandwidth.</param>
-/// <param name="RssBytes">Of the process, if this depth were the only one.</param>
+/// <param name="RssBytes">About what the process would take if this depth were the only one.</param>
 /// <param name="BuildSeconds">Making the rows and the indexes.</param>
 internal sealed record DecodeCell(
     int Depth, string Policy, double MsPerToken, double WeightsMs, double SelectMs, double AttendMs, double OtherMs, double FastestMs,

@@ -34,23 +34,30 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
     {
         var cells = new List<object>();
         var together = new List<DecodeTurns>();
-        foreach (int depth in depths)
+        try
         {
-            DecodeTurns? turns = TryFill(depth, policy, out string problem);
-            if (turns is null && together.Count > 0)
+            foreach (int depth in depths)
             {
-                cells.AddRange(Finish(together));
-                turns = TryFill(depth, policy, out problem);
+                DecodeTurns? turns = TryFill(depth, policy, out string problem);
+                if (turns is null && together.Count > 0)
+                {
+                    cells.AddRange(Finish(together));
+                    turns = TryFill(depth, policy, out problem);
+                }
+                if (turns is not null)
+                {
+                    together.Add(turns);
+                    continue;
+                }
+                log.WriteLine($"refused: {problem}");
+                cells.Add(new RefusedCell(depth, policy.Name, problem));
             }
-            if (turns is not null)
-            {
-                together.Add(turns);
-                continue;
-            }
-            log.WriteLine($"refused: {problem}");
-            cells.Add(new RefusedCell(depth, policy.Name, problem));
+            cells.AddRange(Finish(together));
         }
-        cells.AddRange(Finish(together));
+        finally
+        {
+            together.ForEach(turns => turns.Dispose());
+        }
         return cells;
     }
 
@@ -79,6 +86,7 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
         double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         var turns = new DecodeTurns(rig, state, depth, build);
         turns.WarmUp();
+        // About: what was freed before is used again.
         turns.ResidentBytes = _residentBytes + Math.Max(0, Environment.WorkingSet - before);
         return turns;
     }

@@ -21,7 +21,7 @@ internal sealed class DecodeTurns(DecodeRig rig, SequenceState state, int depth,
 
     public int Depth => depth;
 
-    /// <summary>Of the process, if this depth were the only one.</summary>
+    /// <summary>About what the process would take if this depth were the only one.</summary>
     public long ResidentBytes { get; set; }
 
     public void WarmUp()

@@ -1,8 +1,8 @@
 namespace Retrieval.Index;
 
 /// <summary>
-/// Searches of several KV heads at once on all workers. A worker takes parts of heads of its own, head after head, and where it
-/// finds none, parts of the others': three heads keep two threads busy to the end, without a barrier for all between levels.
+/// Searches of several KV heads at once on all workers. A worker takes a part of the head that has come least far, of those of its own first,
+/// so that all come to an end together: three heads keep two threads busy to the last level, without a barrier for all between levels.
 /// </summary>
 public sealed class CascadeTeam
 {
@@ -91,7 +91,7 @@ public sealed class CascadeTeam
 
         public Cascade Cascade { get; } = new();
 
-        /// <summary>Level at which a part waits for a worker.</summary>
+        /// <summary>Level at which a part waits for a worker; the largest number there is if none does.</summary>
         public long Waiting
         {
             get

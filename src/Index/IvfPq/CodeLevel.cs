@@ -184,6 +184,8 @@ internal sealed unsafe class CodeLevel
     private void ScanCodes(int part)
     {
         (int begin, int end) = _opened.Of(part);
+        // Its own are on their way already, but perhaps to another core.
+        Prefetch(part);
         Prefetch(part + PartsAhead);
         for (int i = begin; i < end; i++)
             _scanner.Scan(i, _weights.Pointer + _opened.Starts[i], Stride);

@@ -9,7 +9,7 @@ internal sealed unsafe class KeyLevel
 {
     private const int RowsOfPart = 192;
 
-    // Exact: [group, stride], first logits, then weights.
+    // Exact: [group, stride], first logits, then weights; until Keep.
     private readonly PinnedMemory<float> _weights = new();
 
     // [quads, stride, 4]: the weights, and what the codes promised.
@@ -88,7 +88,7 @@ internal sealed unsafe class KeyLevel
             if (factors != Vector128<float>.One)
                 ScalePromised(g, factors);
         }
-        QueryQuad.Gather(_weights.Pointer, _query.Group, _stride, _quads.Pointer);
+        QueryQuad.ToQuads(_weights.Pointer, _query.Group, _stride, _quads.Pointer);
         ReplaceMasses();
     }
 
@@ -156,7 +156,7 @@ internal sealed unsafe class KeyLevel
         }
     }
 
-    /// <summary>[Count]: exact logits, then weights of one query.</summary>
+    /// <summary>[Count]: exact logits, then weights of one query; until <see cref="Keep"/>.</summary>
     private float* Exact(int g) => _weights.Pointer + (long)g * _stride;
 
     /// <summary>[Count, 4]: weights of four queries.</summary>
@@ -177,8 +177,9 @@ internal sealed unsafe class KeyLevel
     private void ScalePromised(int g, Vector128<float> factors)
     {
         var promised = (Vector128<float>*)Promised(g);
+        Vector128<float> unchanged = Vector128.Equals(factors, Vector128<float>.One);
         for (int i = 0; i < Count; i++)
-            promised[i] = Vector128.MinNative(promised[i] * factors, Vector128.Create(Promises.Most));
+            promised[i] = Vector128.ConditionalSelect(unchanged, promised[i], Vector128.MinNative(promised[i] * factors, Vector128.Create(Promises.Most)));
     }
 
     /// <summary>Logits of one query for the chosen rows become their weights; if codes promised far more, the other rows are corrected.</summary>

@@ -163,7 +163,7 @@ internal sealed unsafe class ListEstimate
                     _sum[g + q] = sum[q];
             }
         }
-        QueryQuad.Scatter(_quads.Pointer, _group, stride, _weights.Pointer);
+        QueryQuad.FromQuads(_quads.Pointer, _group, stride, _weights.Pointer);
     }
 
     /// <summary>What rows weigh beside what is not read.</summary>
@@ -173,6 +173,9 @@ internal sealed unsafe class ListEstimate
     private void AddRows(int part, float* output)
     {
         (int begin, int end) = RowParts.Of(_count, RowsOfPart, part);
+        // On their way since they were chosen, but perhaps to another core.
+        for (int i = begin; i < end; i++)
+            _rows[i].Row.PrefetchValue(_dim);
         float* tile = stackalloc float[PackedRows.TileRows * _dim];
         for (int first = begin; first < end; first += PackedRows.TileRows)
         {

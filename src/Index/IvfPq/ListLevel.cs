@@ -25,7 +25,7 @@ internal sealed unsafe class ListLevel
 
     // Numbers of the panels that are looked at, through all segments and in their own.
     private readonly PinnedMemory<int> _panels = new(), _places = new();
-    private float[] _queries = [], _energies = [], _largest = [];
+    private float[] _queries = [], _energies = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
     private int _panelCount;
@@ -80,11 +80,10 @@ internal sealed unsafe class ListLevel
         (_index, Group, _withVariances) = (query.Index, query.Group, query.Targeted);
         Scratch.Grow(ref _queries, Group * codec.Dim);
         Scratch.Grow(ref _energies, Group * IvfPqCodec.Bands);
-        Scratch.Grow(ref _largest, 2 * Group);
-        fixed (float* x = _queries, energies = _energies, largest = _largest)
+        fixed (float* x = _queries, energies = _energies)
         {
             codec.Transform(new ReadOnlySpan<float>(query.Queries, Group * codec.Dim), x);
-            ListScores.Energies(codec, x, Group, energies, largest);
+            ListScores.Energies(codec, x, Group, energies);
         }
         ListGroups? groups = GroupsFor(query);
         int all = _index.ListSizes.Length / Lanes;
@@ -99,8 +98,9 @@ internal sealed unsafe class ListLevel
     /// <summary>Scores the lists of one part.</summary>
     public void Score(int part)
     {
-        fixed (float* x = _queries, energies = _energies, largest = _largest)
+        fixed (float* x = _queries, energies = _energies)
         {
+            short* scratch = stackalloc short[ListScores.ScratchLength(_index.Codec.Dim, Group)];
             float* extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
             ListScores.Reset(extremes, Group);
             PanelRuns ahead = Runs(part);
@@ -112,7 +112,7 @@ internal sealed unsafe class ListLevel
                     ahead.PrefetchScores();
                 int entry = Groups + runs.First * Lanes;
                 ListScores.Compute(
-                    _index.Table(runs.Segment), _places.Pointer + runs.First, runs.Count, _index.Codec.Dim, x, energies, largest, Group,
+                    _index.Table(runs.Segment), _places.Pointer + runs.First, runs.Count, _index.Codec.Dim, x, energies, Group, scratch,
                     _logits.Pointer + entry, _mass.Pointer + entry, _withVariances ? _variances.Pointer + entry : null, Count, extremes);
             }
         }
@@ -150,11 +150,12 @@ internal sealed unsafe class ListLevel
     private int ChooseGroups(ListGroups groups, in CascadeQuery query)
     {
         int count = groups.Padded;
+        short* scratch = stackalloc short[ListScores.ScratchLength(_index.Codec.Dim, Group)];
         float* extremes = stackalloc float[Group * ListScores.ExtremeFloats];
         float* logits = _groupLogits.Grow(Group * count), mass = _groupMass.Grow(Group * count), shares = _scores.Grow(2 * count) + count;
         ListScores.Reset(extremes, Group);
-        fixed (float* x = _queries, energies = _energies, largest = _largest)
-            ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, largest, Group, logits, mass, null, count, extremes);
+        fixed (float* x = _queries, energies = _energies)
+            ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, Group, scratch, logits, mass, null, count, extremes);
         for (int g = 0; g < Group; g++)
         {
             new ReadOnlySpan<float>(mass + g * count, count).CopyTo(new Span<float>(shares, count));

@@ -20,8 +20,7 @@ internal static unsafe class ListScores
     /// <summary>Variance that a query's logits have in a list of average spread, band by band.</summary>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="energies">[group, bands]</param>
-    /// <param name="largest">[group, 2]: receives the largest magnitude of each query, and of its variances; null: not wanted.</param>
-    public static void Energies(IvfPqCodec codec, float* x, int group, float* energies, float* largest = null)
+    public static void Energies(IvfPqCodec codec, float* x, int group, float* energies)
     {
         for (int g = 0; g < group; g++)
         {
@@ -32,8 +31,6 @@ internal static unsafe class ListScores
                     energy += x[g * codec.Dim + i] * x[g * codec.Dim + i] * codec.Variances[i];
                 energies[g * IvfPqCodec.Bands + band] = VarianceShare * energy;
             }
-            if (largest != null)
-                (largest[2 * g], largest[2 * g + 1]) = (Largest(x + g * codec.Dim, codec.Dim), Largest(energies + g * IvfPqCodec.Bands, IvfPqCodec.Bands));
         }
     }
 
@@ -42,52 +39,33 @@ internal static unsafe class ListScores
     /// <param name="dim">Axes of a centre.</param>
     /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
     /// <param name="energies">[group, bands], from <see cref="Energies"/>.</param>
-    /// <param name="largest">[group, 2]: largest magnitudes of x and energies, from <see cref="Energies"/>.</param>
+    /// <param name="scratch">[<see cref="ScratchLength"/>]</param>
     /// <param name="logits">[group, stride]: x · centre.</param>
     /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
     /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
     /// <param name="extremes">[group, <see cref="ExtremeFloats"/>], from <see cref="Reset"/>: the least and the largest log mass so far.</param>
     public static void Compute(
-        ListTable lists, int* chosen, int panels, int dim, float* x, float* energies, float* largest, int group, float* logits, float* mass, float* variances, int stride, float* extremes)
+        ListTable lists, int* chosen, int panels, int dim, float* x, float* energies, int group, short* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
     {
         const int Bands = IvfPqCodec.Bands;
         int even = ByteColumns.Even(dim);
         float* units = stackalloc float[group];
-        short* rounded = stackalloc short[group * Math.Max(even, Bands)];
-        float scale = Largest(lists.CentreScale, dim);
         for (int g = 0; g < group; g++)
-        {
-            units[g] = ByteColumns.Unit(largest[2 * g] * scale, dim);
-            ByteColumns.Round(x + g * dim, lists.CentreScale, dim, units[g], rounded + g * even);
-        }
-        ByteColumns.Multiply(lists.Centres(0), lists.ScoreStride, chosen, panels, dim, rounded, units, group, logits, stride);
-        scale = Largest(lists.SpreadScale, Bands);
+            units[g] = ByteColumns.Round(x + g * dim, lists.CentreScale, dim, scratch + g * even);
+        ByteColumns.Multiply(lists.Centres(0), lists.ScoreStride, chosen, panels, dim, scratch, units, group, logits, stride);
         for (int g = 0; g < group; g++)
-        {
-            units[g] = ByteColumns.Unit(largest[2 * g + 1] * scale, Bands);
-            ByteColumns.Round(energies + g * Bands, lists.SpreadScale, Bands, units[g], rounded + g * Bands);
-        }
-        ByteColumns.Multiply(lists.Spread(0), lists.ScoreStride, chosen, panels, Bands, rounded, units, group, mass, stride);
+            units[g] = ByteColumns.Round(energies + g * Bands, lists.SpreadScale, Bands, scratch + g * Bands);
+        ByteColumns.Multiply(lists.Spread(0), lists.ScoreStride, chosen, panels, Bands, scratch, units, group, mass, stride);
         for (int g = 0; variances != null && g < group; g++)
             new ReadOnlySpan<float>(mass + (long)g * stride, panels * Lanes).CopyTo(new Span<float>(variances + (long)g * stride, panels * Lanes));
         for (int g = 0; g < group; g++)
             Mass(logits + (long)g * stride, Dot(x + g * dim, lists.CentreMiddle, dim), lists, chosen, mass + (long)g * stride, panels, extremes + g * ExtremeFloats);
     }
 
-    /// <summary>The largest magnitude. Written out, as <see cref="Dot"/> is: calls for each query and segment would take as long as the lists.</summary>
-    private static float Largest(float* values, int count)
-    {
-        Vector256<float> max = default;
-        int i = 0;
-        for (; i <= count - 8; i += 8)
-            max = Vector256.MaxNative(max, Vector256.Abs(Vector256.Load(values + i)));
-        Vector128<float> four = Vector128.MaxNative(max.GetLower(), max.GetUpper());
-        float largest = MathF.Max(MathF.Max(four[0], four[1]), MathF.Max(four[2], four[3]));
-        for (; i < count; i++)
-            largest = MathF.Max(largest, MathF.Abs(values[i]));
-        return largest;
-    }
+    /// <summary>Whole numbers that the rounded queries of a group take while lists are scored.</summary>
+    public static int ScratchLength(int dim, int group) => group * Math.Max(ByteColumns.Even(dim), IvfPqCodec.Bands);
 
+    /// <summary>Written out: a call for each query and segment would take as long as the lists.</summary>
     private static float Dot(float* left, float* right, int count)
     {
         Vector512<float> sums = default;

@@ -26,17 +26,17 @@ internal static unsafe class QueryQuad
 
     /// <summary>[group, rows] → [quads, rows, 4].</summary>
     /// <param name="rows">A multiple of 4.</param>
-    public static void Gather(float* queries, int group, int rows, float* quads)
+    public static void ToQuads(float* weights, int group, int rows, float* quads)
     {
         for (int g = 0; g < group; g += Queries)
-            Transpose.Apply(queries + (long)g * rows, Queries, rows, quads + (long)g * rows, Queries);
+            Transpose.Apply(weights + (long)g * rows, Queries, rows, quads + (long)g * rows, Queries);
     }
 
     /// <summary>[quads, rows, 4] → [group, rows].</summary>
     /// <param name="rows">A multiple of 4.</param>
-    public static void Scatter(float* quads, int group, int rows, float* queries)
+    public static void FromQuads(float* quads, int group, int rows, float* weights)
     {
         for (int g = 0; g < group; g += Queries)
-            Transpose.Apply(quads + (long)g * rows, rows, Queries, queries + (long)g * rows, rows);
+            Transpose.Apply(quads + (long)g * rows, rows, Queries, weights + (long)g * rows, rows);
     }
 }

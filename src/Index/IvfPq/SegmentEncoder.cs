@@ -99,7 +99,8 @@ internal static unsafe class SegmentEncoder
         for (int list = 0; list < counts.Length; list++)
         {
             counts[list] = starts[list + 1] - starts[list];
-            table.Places(list / ListTable.PanelLists)[list % ListTable.PanelLists] = new ListPlace((ushort)starts[list], (ushort)blocks[list]);
+            // Segments have 65,536 rows at most, and lists at least one.
+            table.Places(list / ListTable.PanelLists)[list % ListTable.PanelLists] = new ListPlace(checked((ushort)starts[list]), checked((ushort)blocks[list]));
         }
         ListRounding.LogCounts(counts, table);
     }

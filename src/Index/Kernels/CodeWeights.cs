@@ -54,7 +54,7 @@ public static unsafe class CodeWeights
                 float* source = logits + (long)g * stride, target = weights + (long)g * weightStride;
                 for (int r = begin; r < end; r += 16)
                 {
-                    Vector512<float> weight = VectorExp.Coarse(Vector512.MinNative(Vector512.Load(source + r) - shift, highest));
+                    Vector512<float> weight = VectorExp.Coarse(Vector512.MinNative(highest, Vector512.Load(source + r) - shift));
                     weight.Store(target + r);
                     sum += weight;
                     (g == 0 ? weight : weight + Vector512.Load(groupWeights + r)).Store(groupWeights + r);

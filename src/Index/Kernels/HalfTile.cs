@@ -1,19 +1,26 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
 /// <summary>
 /// <see cref="TileScores"/> and <see cref="TileWeightedSum"/> of rows of halves, without widening them to memory. A half whose bits are moved
-/// to where a float has them is <see cref="Unit"/> times too small, which the caller multiplies into queries and weights beforehand: that is
-/// exact, and once for all rows.
+/// to where a float has them is <see cref="Unit"/> times too small, which the caller multiplies into queries and weights beforehand: a power of
+/// two, once for all rows.
 /// </summary>
 public static unsafe class HalfTile
 {
     /// <summary>What queries and weights must have been multiplied with: 2^112, a half's exponent bias being 15 and a float's 127.</summary>
     public const float Unit = HalfRow.Rebias;
 
+    /// <summary>Largest magnitude of a query's elements: times <see cref="Unit"/> they must be floats.</summary>
+    public const float LargestQuery = 32768;
+
     private const int Lanes = 16;
+
+    /// <summary>Is it faster than widening to a tile? It takes the registers of AVX-512 for three queries at once.</summary>
+    public static bool Pays(int dim) => Avx512F.IsSupported && dim % Lanes == 0;
 
     /// <summary>Reference. As <see cref="Scores"/>.</summary>
     public static void ScoresReference(ushort* rows, int count, int dim, float* queries, int group, float* scores, int stride)
@@ -32,11 +39,11 @@ public static unsafe class HalfTile
 
     /// <summary>scores[g, r] = queries[g] / Unit · rows[r].</summary>
     /// <param name="rows">[count, dim], halves.</param>
-    /// <param name="queries">[group, dim], times <see cref="Unit"/>.</param>
+    /// <param name="queries">[group, dim], at most <see cref="LargestQuery"/>, times <see cref="Unit"/>.</param>
     /// <param name="scores">[group, stride], the first <paramref name="count"/> of each are written.</param>
     public static void Scores(ushort* rows, int count, int dim, float* queries, int group, float* scores, int stride)
     {
-        if (!Vector256.IsHardwareAccelerated || dim % Lanes != 0)
+        if (!Pays(dim))
         {
             ScoresReference(rows, count, dim, queries, group, scores, stride);
             return;
@@ -67,7 +74,7 @@ public static unsafe class HalfTile
     /// <param name="output">[group, dim]</param>
     public static void Accumulate(ushort* rows, int count, int dim, float* weights, int stride, int group, float* output)
     {
-        if (!Vector256.IsHardwareAccelerated || dim % Lanes != 0)
+        if (!Pays(dim))
         {
             AccumulateReference(rows, count, dim, weights, stride, group, output);
             return;

@@ -252,6 +252,19 @@ public static unsafe class ScoreThreshold
                 found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
             }
         }
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            Vector512<float> limit = Vector512.Create(threshold);
+            for (; i <= count - 16; i += 16)
+            {
+                ulong bits = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit).ExtractMostSignificantBits();
+                for (; bits != 0; bits &= bits - 1, found++)
+                {
+                    int at = i + BitOperations.TrailingZeroCount(bits);
+                    (indices[found], taken[found]) = (first + at, scores[at]);
+                }
+            }
+        }
         return found + TakeReference(scores + i, count - i, threshold, first + i, indices + found, taken + found);
     }
 

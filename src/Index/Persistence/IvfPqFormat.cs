@@ -4,7 +4,7 @@ namespace Retrieval.Index;
 
 /// <summary>
 /// The payload of an <see cref="IvfPqIndex"/>: for each part a method that writes it and one that reads it, field by field in the
-/// same order. What follows from other fields (blocks, logarithms, bands) is computed again, so it cannot contradict them.
+/// same order. What follows from other fields (blocks, places and logarithms of lists, bands) is computed again, so it cannot contradict them.
 /// </summary>
 internal static unsafe class IvfPqFormat
 {
@@ -49,7 +49,7 @@ internal static unsafe class IvfPqFormat
     {
         var options = new IvfPqOptions
         {
-            SegmentRows = reader.ReadInt(16, 65536, "rows of a segment"),
+            SegmentRows = reader.ReadInt(16, IvfPqOptions.MostSegmentRows, "rows of a segment"),
             RowsPerList = reader.ReadInt(1, int.MaxValue, "rows of a list"),
             Iterations = reader.ReadInt(1, MostIterations, "iterations"),
             AxesPerCode = reader.ReadInt(1, IndexFile.MostDim, "axes of a code"),
@@ -126,7 +126,7 @@ internal static unsafe class IvfPqFormat
 
     private static IvfPqSegment ReadSegment(IndexReader reader, IvfPqCodec codec, int first, int most)
     {
-        int dim = codec.Dim, count = reader.ReadInt(1, Math.Min(most, 65536), "rows of a segment"), lists = reader.ReadInt(1, count, "lists of a segment");
+        int dim = codec.Dim, count = reader.ReadInt(1, Math.Min(most, IvfPqOptions.MostSegmentRows), "rows of a segment"), lists = reader.ReadInt(1, count, "lists of a segment");
         ushort[] order = ReadPermutation(reader, count);
         int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
         ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);

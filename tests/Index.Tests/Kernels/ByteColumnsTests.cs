@@ -12,11 +12,11 @@ public sealed unsafe class ByteColumnsTests
 
     private delegate void Multiplication(sbyte* panels, int stride, int* chosen, int count, int dim, short* queries, float* units, int group, float* products, int productStride);
 
-    private delegate void Rounding(float* query, float* scale, int dim, float unit, short* rounded);
+    private delegate float Rounding(float* query, float* scale, int dim, short* rounded);
 
     private static readonly Multiplication[] Kernels = [ByteColumns.Multiply, ByteColumns.MultiplyReference];
 
-    /// <summary>Panels: fours, with and without a pair and a single one left over.</summary>
+    /// <summary>Panels: fours, with and without others left over.</summary>
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -47,13 +47,12 @@ public sealed unsafe class ByteColumnsTests
     [InlineData(2048)]
     public void TheLargestSumIsRight(int dim)
     {
-        float unit = ByteColumns.Unit(1000, dim);
         using var query = new GuardedMemory<float>([.. Enumerable.Repeat(-10f, dim)]);
         using var scale = new GuardedMemory<float>([.. Enumerable.Repeat(100f, dim)]);
         using var rounded = new GuardedMemory<short>(dim);
         using var panel = new GuardedMemory<sbyte>([.. Enumerable.Repeat(sbyte.MinValue, dim * Lanes)]);
         using var products = new GuardedMemory<float>(Lanes);
-        ByteColumns.Round(query.Pointer, scale.Pointer, dim, unit, rounded.Pointer);
+        float unit = ByteColumns.Round(query.Pointer, scale.Pointer, dim, rounded.Pointer);
         foreach (Multiplication multiply in Kernels)
         {
             multiply(panel.Pointer, dim * Lanes, null, 1, dim, rounded.Pointer, &unit, 1, products.Pointer, Lanes);
@@ -68,21 +67,23 @@ public sealed unsafe class ByteColumnsTests
         {
             float[] query = RandomData.Normal(dim, dim), scale = [.. RandomData.Normal(dim, dim + 1).Select(Math.Abs)];
             query[dim / 2] = 0;
-            float largest = query.Max(Math.Abs) * scale.Max(), unit = ByteColumns.Unit(largest, dim);
             using var guardedQuery = new GuardedMemory<float>(query);
             using var guardedScale = new GuardedMemory<float>(scale);
             using var rounded = new GuardedMemory<short>(ByteColumns.Even(dim));
             foreach (Rounding round in (Rounding[])[ByteColumns.Round, ByteColumns.RoundReference])
             {
                 rounded.Span.Fill(-1);
-                round(guardedQuery.Pointer, guardedScale.Pointer, dim, unit, rounded.Pointer);
+                float unit = round(guardedQuery.Pointer, guardedScale.Pointer, dim, rounded.Pointer);
+                Assert.InRange(rounded.Span.ToArray().Max(element => Math.Abs((int)element)), 32766, 32767);
                 for (int i = 0; i < dim; i++)
                     Assert.InRange(rounded.Span[i] - query[i] * scale[i] / (double)unit, -0.51, 0.51);
                 Assert.Equal(0, rounded.Span[dim / 2]);
                 Assert.All(rounded.Span[dim..].ToArray(), padding => Assert.Equal(0, padding));
-                // Nothing but zeros has no unit.
-                round(guardedQuery.Pointer, guardedScale.Pointer, dim, 0, rounded.Pointer);
+                using var zeros = new GuardedMemory<float>(new float[dim]);
+                Assert.Equal(0, round(zeros.Pointer, guardedScale.Pointer, dim, rounded.Pointer));
                 Assert.All(rounded.Span.ToArray(), element => Assert.Equal(0, element));
+                using var huge = new GuardedMemory<float>([.. query.Select(x => x * 1e38f)]);
+                Assert.True(float.IsFinite(round(huge.Pointer, huge.Pointer, dim, rounded.Pointer)));
             }
         }
     }

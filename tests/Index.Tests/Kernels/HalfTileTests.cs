@@ -58,11 +58,14 @@ public sealed unsafe class HalfTileTests
             using var query = new GuardedMemory<float>([.. Enumerable.Repeat(0.75f * HalfTile.Unit, Dim)]);
             using var score = new GuardedMemory<float>(1);
             using var output = new GuardedMemory<float>(Dim);
-            output.Span.Clear();
-            HalfTile.Scores(row.Pointer, 1, Dim, query.Pointer, 1, score.Pointer, 1);
-            HalfTile.Accumulate(row.Pointer, 1, Dim, query.Pointer, 1, 1, output.Pointer);
-            Assert.Equal(0.75f * (float)half, score.Span[0]);
-            Assert.Equal(0.75f * (float)half, output.Span[5]);
+            foreach ((Kernel scores, Kernel adds) in Scoring.Zip(Adding))
+            {
+                output.Span.Clear();
+                scores(row.Pointer, 1, Dim, query.Pointer, 1, 1, score.Pointer);
+                adds(row.Pointer, 1, Dim, query.Pointer, 1, 1, output.Pointer);
+                Assert.Equal(0.75f * (float)half, score.Span[0]);
+                Assert.Equal(0.75f * (float)half, output.Span[5]);
+            }
         }
     }
 
