@@ -77,14 +77,26 @@ internal sealed class DecodeMeasurement(DecodeRig rig, double bandwidth, int ste
             problem = reason.Message;
             return null;
         }
+        try
+        {
+            return Fill(state, depth);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+
+    private DecodeTurns Fill(SequenceState state, int depth)
+    {
         long begin = Stopwatch.GetTimestamp(), before = Environment.WorkingSet;
         _synthetic.Fill(state, depth, layer =>
         {
             if (layer % LayersBetweenLines == 0)
-                log.WriteLine($"{policy.Name}, {depth:N0} tokens: {layer} of {rig.Config.Layers} layers filled, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0} s");
+                log.WriteLine($"{state.Policy.Name}, {depth:N0} tokens: {layer} of {rig.Config.Layers} layers filled, {Stopwatch.GetElapsedTime(begin).TotalSeconds:0} s");
         });
-        double build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        var turns = new DecodeTurns(rig, state, depth, build);
+        var turns = new DecodeTurns(rig, state, depth, Stopwatch.GetElapsedTime(begin).TotalSeconds);
         turns.WarmUp();
         // About: what was freed before is used again.
         turns.ResidentBytes = _residentBytes + Math.Max(0, Environment.WorkingSet - before);

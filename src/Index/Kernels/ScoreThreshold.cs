@@ -177,48 +177,10 @@ public static unsafe class ScoreThreshold
         return sum + SumBelowReference(scores + i, count - i, threshold);
     }
 
-    /// <summary>Reference. As <see cref="Collect"/>.</summary>
-    public static int CollectReference(float* scores, int first, int count, float threshold, int* indices)
-    {
-        int found = 0;
-        for (int i = first; i < count; i++)
-        {
-            if (scores[i] >= threshold)
-                indices[found++] = i;
-        }
-        return found;
-    }
-
     /// <summary>Indices of scores of at least a threshold, ascending.</summary>
     /// <param name="indices">Room for <paramref name="count"/>.</param>
     /// <returns>How many.</returns>
-    public static int Collect(float* scores, int count, float threshold, int* indices)
-    {
-        int found = 0, i = 0;
-        if (Avx512F.IsSupported)
-        {
-            Vector512<float> limit = Vector512.Create(threshold);
-            Vector512<int> numbers = Vector512<int>.Indices;
-            for (; i <= count - 16; i += 16, numbers += Vector512.Create(16))
-            {
-                // Which scores qualify is too irregular for branches: what is beyond the last one found is overwritten.
-                Vector512<int> mask = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit).AsInt32();
-                Avx512F.Compress(Vector512<int>.Zero, mask, numbers).Store(indices + found);
-                found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
-            }
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            Vector512<float> limit = Vector512.Create(threshold);
-            for (; i <= count - 16; i += 16)
-            {
-                ulong bits = Vector512.GreaterThanOrEqual(Vector512.Load(scores + i), limit).ExtractMostSignificantBits();
-                for (; bits != 0; bits &= bits - 1)
-                    indices[found++] = i + BitOperations.TrailingZeroCount(bits);
-            }
-        }
-        return found + CollectReference(scores, i, count, threshold, indices + found);
-    }
+    public static int Collect(float* scores, int count, float threshold, int* indices) => Take(scores, count, threshold, 0, indices, null);
 
     /// <summary>Reference. As <see cref="Take"/>.</summary>
     public static int TakeReference(float* scores, int count, float threshold, int first, int* indices, float* taken)
@@ -226,8 +188,12 @@ public static unsafe class ScoreThreshold
         int found = 0;
         for (int i = 0; i < count; i++)
         {
-            if (scores[i] >= threshold)
-                (indices[found], taken[found++]) = (first + i, scores[i]);
+            if (!(scores[i] >= threshold))
+                continue;
+            indices[found] = first + i;
+            if (taken != null)
+                taken[found] = scores[i];
+            found++;
         }
         return found;
     }
@@ -235,7 +201,7 @@ public static unsafe class ScoreThreshold
     /// <summary>Scores of at least a threshold and where they stand, ascending.</summary>
     /// <param name="first">Index of the first score.</param>
     /// <param name="indices">Room for <paramref name="count"/>.</param>
-    /// <param name="taken">Room for <paramref name="count"/>; receives the scores.</param>
+    /// <param name="taken">Room for <paramref name="count"/>; receives the scores; null: not wanted.</param>
     /// <returns>How many.</returns>
     public static int Take(float* scores, int count, float threshold, int first, int* indices, float* taken)
     {
@@ -246,9 +212,11 @@ public static unsafe class ScoreThreshold
             Vector512<int> numbers = Vector512<int>.Indices + Vector512.Create(first);
             for (; i <= count - 16; i += 16, numbers += Vector512.Create(16))
             {
+                // Which scores qualify is too irregular for branches: what is beyond the last one found is overwritten.
                 Vector512<float> some = Vector512.Load(scores + i), mask = Vector512.GreaterThanOrEqual(some, limit);
                 Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), numbers).Store(indices + found);
-                Avx512F.Compress(Vector512<float>.Zero, mask, some).Store(taken + found);
+                if (taken != null)
+                    Avx512F.Compress(Vector512<float>.Zero, mask, some).Store(taken + found);
                 found += BitOperations.PopCount(mask.ExtractMostSignificantBits());
             }
         }
@@ -261,11 +229,13 @@ public static unsafe class ScoreThreshold
                 for (; bits != 0; bits &= bits - 1, found++)
                 {
                     int at = i + BitOperations.TrailingZeroCount(bits);
-                    (indices[found], taken[found]) = (first + at, scores[at]);
+                    indices[found] = first + at;
+                    if (taken != null)
+                        taken[found] = scores[at];
                 }
             }
         }
-        return found + TakeReference(scores + i, count - i, threshold, first + i, indices + found, taken + found);
+        return found + TakeReference(scores + i, count - i, threshold, first + i, indices + found, taken == null ? null : taken + found);
     }
 
     /// <summary>Bits of the least threshold that is looked at, and of the least that no score reaches.</summary>

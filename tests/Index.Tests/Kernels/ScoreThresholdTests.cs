@@ -126,7 +126,7 @@ public sealed unsafe class ScoreThresholdTests
                 using var indices = new GuardedMemory<int>(count);
                 Assert.Equal(taken.Length, ScoreThreshold.Collect(guardedScores.Pointer, count, threshold, indices.Pointer));
                 Assert.Equal(taken, indices.Span[..taken.Length].ToArray());
-                Assert.Equal(taken.Length, ScoreThreshold.CollectReference(guardedScores.Pointer, 0, count, threshold, indices.Pointer));
+                Assert.Equal(taken.Length, ScoreThreshold.TakeReference(guardedScores.Pointer, count, threshold, 0, indices.Pointer, null));
                 Assert.Equal(taken, indices.Span[..taken.Length].ToArray());
                 using var values = new GuardedMemory<float>(count);
                 foreach (Taking take in (Taking[])[ScoreThreshold.Take, ScoreThreshold.TakeReference])
