@@ -73,6 +73,8 @@ internal static class FrontierScenario
 
     private static string[] Files(string folder)
     {
+        if (!Directory.Exists(folder))
+            throw new InputException($"--qkv is '{folder}', which is no folder; give one with .safetensors files of queries, keys and values.");
         string[] files = [.. Directory.EnumerateFiles(folder, "*.safetensors").Order(StringComparer.Ordinal)];
         return files.Length > 0 ? files : throw new InputException($"{folder} has no .safetensors files; name the folder that holds the stored queries, keys and values.");
     }
