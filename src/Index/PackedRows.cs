@@ -79,6 +79,15 @@ public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halve
 /// <param name="Scales">Of key and value, halves; null if the elements are halves.</param>
 public readonly unsafe record struct PackedRow(nint Elements, nint Scales)
 {
+    /// <summary>Elements are halves and have no scale.</summary>
+    internal bool IsHalves => Scales == 0;
+
+    /// <summary>What a byte of the key is worth.</summary>
+    internal float KeyScale => HalfRow.Widen(*(ushort*)Scales);
+
+    /// <summary>What a byte of the value is worth.</summary>
+    internal float ValueScale => HalfRow.Widen(((ushort*)Scales)[1]);
+
     /// <summary>Asks the memory for key and value, which will be read soon.</summary>
     internal void Prefetch(int dim)
     {

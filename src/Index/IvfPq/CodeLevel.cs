@@ -79,10 +79,16 @@ internal sealed unsafe class CodeLevel
             _sieve.Lead(part);
             return;
         }
+        // Its own are on their way already, but perhaps to another core.
+        Prefetch(part);
+        Prefetch(part + PartsAhead);
+        if (_weighed)
+        {
+            WeighCodes(part);
+            return;
+        }
         ScanCodes(part);
         FindLargest(part);
-        if (_weighed)
-            WeighLogits(part);
     }
 
     /// <summary>Finds what candidates must reach.</summary>
@@ -184,11 +190,20 @@ internal sealed unsafe class CodeLevel
     private void ScanCodes(int part)
     {
         (int begin, int end) = _opened.Of(part);
-        // Its own are on their way already, but perhaps to another core.
-        Prefetch(part);
-        Prefetch(part + PartsAhead);
         for (int i = begin; i < end; i++)
             _scanner.Scan(i, _weights.Pointer + _opened.Starts[i], Stride);
+    }
+
+    /// <summary>Weights of one part, without a way through memory for logits.</summary>
+    private void WeighCodes(int part)
+    {
+        (int begin, int end) = _opened.Of(part);
+        int group = _lists.Group, start = _opened.Starts[begin];
+        float* scores = _scores.Pointer + start;
+        _largest.AsSpan(part * group, group).Fill(float.NegativeInfinity);
+        fixed (float* sums = _sums, largest = _largest)
+            _scanner.Weigh(begin, end, _weights.Pointer + start, Stride, scores, sums + begin * group, largest + part * group);
+        _worthyOfPart[part] = ScoreThreshold.Take(scores, Rows(part), _least, start, _worthy.Pointer + start, _worth.Pointer + start);
     }
 
     /// <summary>Logits of one part become weights; of what each list weighs the sum, of the rows those that may be worth their key.</summary>

@@ -47,6 +47,22 @@ internal sealed unsafe class CodeScanner
             CodeScan.Logits((byte*)list.Codes, list.Rows, _subspaces, _tables.Pointer, _lists.Group, shift, scale, logits, stride);
     }
 
+    /// <summary>Weights of the rows of opened lists [begin, end), relative to what weights are relative to: as <see cref="ScannedWeights.Compute"/>.</summary>
+    public void Weigh(int begin, int end, float* weights, int stride, float* groupWeights, float* sums, float* largest)
+    {
+        int count = end - begin, group = _lists.Group;
+        nint* codes = stackalloc nint[count];
+        int* rows = stackalloc int[count];
+        float* shifts = stackalloc float[count * group];
+        for (int i = 0; i < count; i++)
+        {
+            OpenedList list = Enter(begin + i, shifts + i * group);
+            (codes[i], rows[i]) = (list.Codes, list.Rows);
+        }
+        fixed (float* scale = _scale)
+            ScannedWeights.Compute(codes, rows, count, _subspaces, _tables.Pointer, group, shifts, scale, weights, stride, groupWeights, sums, largest);
+    }
+
     /// <summary>Of the rows of one list those that reach a limit: see <see cref="CodeSieve.Split"/>.</summary>
     /// <returns>How many.</returns>
     public int Sieve(int opened, float* limits, int* numbers, float* passed, int passedStride, float* rest, float* logits, int stride)

@@ -44,9 +44,6 @@ internal sealed record IvfPqSegment
 
     public ListTable Table(int dim) => Tables.Table(TableStart, dim, Panels);
 
-    /// <summary>Asks the memory for the codes of a list, which will be read soon.</summary>
-    public void PrefetchCodes(int list, int blockBytes) => Codes.Prefetch((long)BlockStarts[list] * blockBytes, (long)BlockStarts[list + 1] * blockBytes);
-
     public int ListCount(int list) => ListStarts[list + 1] - ListStarts[list];
 
     /// <summary>Bytes without the lists' table.</summary>
@@ -74,7 +71,4 @@ internal sealed unsafe class AlignedBytes
     public byte* Pointer { get; }
 
     public Span<byte> Span => new(Pointer, Length);
-
-    /// <summary>Asks the memory for bytes [first, end), which will be read soon.</summary>
-    public void Prefetch(long first, long end) => CacheLines.Prefetch(Pointer + first, Pointer + end);
 }

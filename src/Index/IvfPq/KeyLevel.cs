@@ -16,8 +16,11 @@ internal sealed unsafe class KeyLevel
     private readonly PinnedMemory<float> _quads = new(), _promised = new();
     private float[] _scores = [];
     private int _stride;
+    private readonly PinnedMemory<PackedRow> _rows = new();
+
+    // Which of the opened lists a row belongs to.
+    private readonly PinnedMemory<int> _openedOf = new();
     private int[] _at = [];
-    private ChosenRow[] _rows = [];
     private CascadeQuery _query;
     private ListLevel _lists = null!;
     private OpenedLists _opened = null!;
@@ -28,7 +31,7 @@ internal sealed unsafe class KeyLevel
 
     public int Parts => RowParts.Count(Count, RowsOfPart);
 
-    public ChosenRows Chosen => new(_rows.AsSpan(0, Count), _opened.Entries, _quads.Pointer, _stride);
+    public ChosenRows Chosen => new(Count, _rows.Pointer, _openedOf.Pointer, _opened.Entries, _quads.Pointer, _stride);
 
     /// <summary>Chooses the rows of largest score.</summary>
     /// <param name="rest">Sum of the scores that may stay unread; null: only the budget counts.</param>
@@ -49,24 +52,17 @@ internal sealed unsafe class KeyLevel
         _weights.Grow((long)QueryQuad.Pad(query.Group) * _stride);
         _quads.Grow((long)QueryQuad.Pad(query.Group) * _stride);
         _promised.Grow((long)QueryQuad.Pad(query.Group) * _stride);
-        Scratch.Grow(ref _rows, Count);
+        _rows.Grow(Count);
+        _openedOf.Grow(Count);
         Scratch.Grow(ref _scores, Count);
     }
 
     /// <summary>Finds the rows of one part, and their exact logits.</summary>
     public void Read(int part)
     {
-        int dim = _query.Codec.Dim;
         (int begin, int end) = RowParts.Of(Count, RowsOfPart, part);
-        float* tile = stackalloc float[PackedRows.TileRows * dim];
         Find(begin, end);
-        for (int first = begin; first < end; first += PackedRows.TileRows)
-        {
-            int some = Math.Min(PackedRows.TileRows, end - first);
-            for (int i = 0; i < some; i++)
-                _rows[first + i].Row.ReadKey(dim, tile + i * dim);
-            TileScores.Compute(tile, some, dim, _query.Queries, _query.Group, _weights.Pointer + first, _stride);
-        }
+        SingleRows.Score(_rows.Pointer + begin, end - begin, _query.Codec.Dim, _query.Queries, _query.Group, _weights.Pointer + begin, _stride);
     }
 
     /// <summary>Exact weights replace those of the codes, also in the lists' masses.</summary>
@@ -107,10 +103,12 @@ internal sealed unsafe class KeyLevel
         {
             float threshold = ErrorTarget.Threshold(scores, null, Count, most, rest, _query.Budget.LeastWeight(_query.Codec));
             Count = ScoreThreshold.Collect(scores, Count, threshold, at);
+            PackedRow* rows = _rows.Pointer;
+            int* opened = _openedOf.Pointer;
             for (int i = 0; i < Count; i++)
             {
-                _rows[i] = _rows[at[i]];
-                _rows[i].Row.PrefetchValue(_query.Codec.Dim);
+                (rows[i], opened[i]) = (rows[at[i]], opened[at[i]]);
+                rows[i].PrefetchValue(_query.Codec.Dim);
             }
             for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
             {
@@ -124,22 +122,23 @@ internal sealed unsafe class KeyLevel
     /// <summary>Where chosen rows [begin, end) lie, and what their codes promised. Asks the memory for their keys.</summary>
     private void Find(int begin, int end)
     {
-        int dim = _query.Codec.Dim;
+        int dim = _query.Codec.Dim, list = _opened.Holding(_codes.Place(_at[begin])) - 1;
         PackedRows packed = default;
-        int list = _opened.Holding(_codes.Place(_at[begin])) - 1;
+        ReadOnlySpan<int> starts = _opened.Starts;
         for (int i = begin, listEnd = 0, first = 0; i < end; i++)
         {
             int place = _codes.Place(_at[i]);
             if (place >= listEnd)
             {
                 while (place >= listEnd)
-                    listEnd = _opened.Starts[++list + 1];
+                    listEnd = starts[++list + 1];
                 OpenedList opened = _opened.Lists[list];
-                first = opened.FirstPlace - _opened.Starts[list];
+                first = opened.FirstPlace - starts[list];
                 packed = _query.Rows[opened.Segment];
             }
-            _rows[i] = new ChosenRow(list, packed[first + place]);
-            _rows[i].Row.PrefetchKey(dim);
+            PackedRow row = packed[first + place];
+            row.PrefetchKey(dim);
+            (_rows.Pointer[i], _openedOf.Pointer[i]) = (row, list);
         }
         fixed (float* weights = _codes.Weights)
         fixed (int* at = _at)
@@ -204,8 +203,8 @@ internal sealed unsafe class KeyLevel
     /// </summary>
     private void ReplaceMasses()
     {
+        int* openedOf = _openedOf.Pointer;
         fixed (float* masses = _lists.Mass)
-        fixed (ChosenRow* rows = _rows)
         {
             for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
             {
@@ -213,9 +212,9 @@ internal sealed unsafe class KeyLevel
                 float* mass = masses + (long)g * _lists.Count;
                 for (int first = 0, end; first < Count; first = end)
                 {
-                    int opened = rows[first].Opened;
+                    int opened = openedOf[first];
                     Vector128<float> taken = default, found = default;
-                    for (end = first; end < Count && rows[end].Opened == opened; end++)
+                    for (end = first; end < Count && openedOf[end] == opened; end++)
                     {
                         taken += promised[end];
                         found += exact[end];

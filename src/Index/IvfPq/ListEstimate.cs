@@ -36,7 +36,7 @@ internal sealed unsafe class ListEstimate
 
     private readonly PinnedMemory<int> _wanted = new();
     private int[] _partMeans = [];
-    private ChosenRow[] _rows = [];
+    private PackedRow* _rows;
     private CascadeQuery _query;
     private ListLevel _lists = null!;
     private int _dim, _group, _count, _listParts;
@@ -53,16 +53,16 @@ internal sealed unsafe class ListEstimate
 
     /// <param name="lists">Their masses change: what the chosen rows weigh, and what they speak for, is taken out.</param>
     /// <param name="opened">Entries of the lists whose masses come from codes, ascending.</param>
-    /// <param name="chosen">The rows whose values are read.</param>
+    /// <param name="chosen">The rows whose values are read; they stay where they are until the search is over.</param>
     public void Begin(in CascadeQuery query, ListLevel lists, ReadOnlySpan<int> opened, ChosenRows chosen)
     {
         (_query, _lists, _dim, _group, _count, _listParts) = (query, lists, query.Codec.Dim, query.Group, chosen.Count, GroupParts(lists) + lists.Parts);
+        _rows = chosen.Rows;
         Scratch.Grow(ref _shift, _group * _dim);
         Scratch.Grow(ref _sum, _group);
         Scratch.Grow(ref _tilt, _group);
         _quads.Grow((long)QueryQuad.Pad(_group) * Stride);
         _weights.Grow((long)QueryQuad.Pad(_group) * Stride);
-        Scratch.Grow(ref _rows, _count);
         _listMass.Grow(lists.Count);
         _listWeights.Grow(_group * lists.Count);
         _wanted.Grow(lists.Count);
@@ -128,9 +128,8 @@ internal sealed unsafe class ListEstimate
     {
         int stride = Stride;
         var quiet = Vector128.Create(1 - _query.Budget.QuietDiscount);
-        chosen.Rows.CopyTo(_rows);
+        int* openedOf = chosen.Opened;
         fixed (float* masses = _lists.Mass)
-        fixed (ChosenRow* rows = _rows)
         {
             for (int g = 0; g < _group; g += QueryQuad.Queries)
             {
@@ -139,9 +138,9 @@ internal sealed unsafe class ListEstimate
                 Vector128<float> sum = default;
                 for (int first = 0, end; first < chosen.Count; first = end)
                 {
-                    int opened = rows[first].Opened, entry = chosen.Entry(first);
+                    int opened = openedOf[first], entry = chosen.Entry(first);
                     Vector128<float> read = default, heard = default;
-                    for (end = first; end < chosen.Count && rows[end].Opened == opened; end++)
+                    for (end = first; end < chosen.Count && openedOf[end] == opened; end++)
                     {
                         Vector128<float> weight = exact[end];
                         read += weight;
@@ -175,15 +174,8 @@ internal sealed unsafe class ListEstimate
         (int begin, int end) = RowParts.Of(_count, RowsOfPart, part);
         // On their way since they were chosen, but perhaps to another core.
         for (int i = begin; i < end; i++)
-            _rows[i].Row.PrefetchValue(_dim);
-        float* tile = stackalloc float[PackedRows.TileRows * _dim];
-        for (int first = begin; first < end; first += PackedRows.TileRows)
-        {
-            int some = Math.Min(PackedRows.TileRows, end - first);
-            for (int i = 0; i < some; i++)
-                _rows[first + i].Row.ReadValue(_dim, tile + i * _dim);
-            TileWeightedSum.Accumulate(tile, some, _dim, _weights.Pointer + first, Stride, _group, output);
-        }
+            _rows[i].PrefetchValue(_dim);
+        SingleRows.Add(_rows + begin, end - begin, _dim, _weights.Pointer + begin, Stride, _group, output);
     }
 
     /// <summary>How far the mean of values moves under each query's weights.</summary>

@@ -17,8 +17,8 @@ internal sealed unsafe class ListLevel
     // So many times as many lists: those of chosen panels, far apart, take twice as long as as many that follow one another.
     private const int GroupsPay = 2;
 
-    // Runs of panels that are asked for before they are read.
-    private const int RunsAhead = 1;
+    // Runs of panels that are asked for before they are read, and panels of the part behind a part that are asked for with its last ones.
+    private const int RunsAhead = 1, PanelsBeyond = 4;
 
     private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _extremes = new(), _sizes = new();
     private readonly PinnedMemory<float> _groupLogits = new(), _groupMass = new();
@@ -103,7 +103,7 @@ internal sealed unsafe class ListLevel
             short* scratch = stackalloc short[ListScores.ScratchLength(_index.Codec.Dim, Group)];
             float* extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
             ListScores.Reset(extremes, Group);
-            PanelRuns ahead = Runs(part);
+            PanelRuns ahead = Runs(part, PanelsBeyond);
             for (int run = 0; run < RunsAhead && ahead.Next(); run++)
                 ahead.PrefetchScores();
             for (PanelRuns runs = Runs(part); runs.Next();)
@@ -127,11 +127,11 @@ internal sealed unsafe class ListLevel
             total[g] = ListShares.Take(_mass.Pointer + g * Count, Count, Extremes(g), resident[g], _scores.Pointer, first: g == 0);
     }
 
-    /// <summary>Where the panels of a part lie.</summary>
-    public PanelRuns Runs(int part)
+    /// <summary>Where the panels of a part lie, and some beyond.</summary>
+    public PanelRuns Runs(int part, int beyond = 0)
     {
         (int begin, int end) = Of(part);
-        return new PanelRuns(_index, _panels.Pointer, _places.Pointer, begin, end);
+        return new PanelRuns(_index, _panels.Pointer, _places.Pointer, begin, Math.Min(end + beyond, _panelCount));
     }
 
     /// <returns>Null: all lists are looked at.</returns>

@@ -23,8 +23,9 @@ internal sealed unsafe class TokenSearch
     // As in ListEstimate, where they are explained.
     private const float Prior = 6, OpenedTilt = 0.25f;
 
-    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _worth = new(), _codeWeights = new(), _tile = new(), _rowWeights = new(), _sums = new();
-    private readonly PinnedMemory<int> _opened = new(), _openedStart = new(), _worthy = new(), _chosen = new(), _chosenList = new();
+    private readonly PinnedMemory<float> _weights = new(), _groupWeights = new(), _worth = new(), _codeWeights = new(), _rowWeights = new(), _sums = new(), _shifts = new();
+    private readonly PinnedMemory<nint> _codes = new();
+    private readonly PinnedMemory<int> _opened = new(), _openedStart = new(), _listRows = new(), _worthy = new(), _chosen = new(), _chosenList = new();
     private readonly PinnedMemory<PackedRow> _chosenRows = new();
     private readonly PinnedMemory<byte> _tables = new();
     private PackedRows[] _rows = [];
@@ -39,6 +40,8 @@ internal sealed unsafe class TokenSearch
         rows.CopyTo(_rows);
         _opened.Grow(stride);
         _openedStart.Grow(stride + 1);
+        _listRows.Grow(stride);
+        _codes.Grow(stride);
         _tables.Grow(group * CodeScan.TableBytes(index.Codec.Quantizer.Subspaces));
     }
 
@@ -76,10 +79,11 @@ internal sealed unsafe class TokenSearch
         for (int i = 0; i < _openedCount; i++)
         {
             cursor.MoveTo(_opened.Pointer[i]);
-            _openedStart.Pointer[i] = start;
+            (_openedStart.Pointer[i], _listRows.Pointer[i]) = (start, cursor.Rows);
+            _codes.Pointer[i] = (nint)cursor.Segment.Codes.Pointer + (nint)cursor.Segment.BlockStarts[cursor.List] * blockBytes;
             start += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
             if (i < Ahead)
-                cursor.Segment.PrefetchCodes(cursor.List, blockBytes);
+                PrefetchCodes(i);
         }
         _openedStart.Pointer[_openedCount] = _openedRows = start;
     }
@@ -87,31 +91,68 @@ internal sealed unsafe class TokenSearch
     /// <summary>Weights of the opened rows from their codes; their sums replace the lists' masses.</summary>
     private void ScanCodes(in TokenQueries token)
     {
-        IvfPqCodec codec = _index.Codec;
-        int subspaces = codec.Quantizer.Subspaces;
         float* weights = _weights.Grow((long)_group * _openedRows), groupWeights = _groupWeights.Grow(Math.Max(1, _openedRows)), sums = _sums.Grow((long)_group * _openedCount);
-        float* offset = stackalloc float[_group], scale = stackalloc float[_group], shift = stackalloc float[_group], moved = stackalloc float[_group];
-        CodeTables.Build(codec, token.X, _group, MathF.Log(Math.Max(_openedRows, 1)), _tables.Pointer, offset, scale);
-        SegmentCursor cursor = new(_index), ahead = new(_index);
+        float* shifts = _shifts.Grow((long)_group * _openedCount);
+        float* offset = stackalloc float[_group], scale = stackalloc float[_group], moved = stackalloc float[_group];
+        CodeTables.Build(_index.Codec, token.X, _group, MathF.Log(Math.Max(_openedRows, 1)), _tables.Pointer, offset, scale);
+        for (int i = 0; i < _openedCount; i++)
+        {
+            for (int g = 0; g < _group; g++)
+                shifts[i * _group + g] = token.Logits[(long)g * _stride + _opened.Pointer[i]] + offset[g] - token.Total[g];
+        }
+        // Weights of a head that is not sharp are floats but for rare surprises, as in CodeLevel.
+        if (_index.Codec.Sharp || WeighCodes(scale, token.Total, moved))
+        {
+            ScanLogits(scale);
+            for (int g = 0; g < _group && _openedRows > 0 && _index.Codec.Sharp; g++)
+                moved[g] = Promises.Move(CodeWeights.Largest(weights + (long)g * _openedRows, _openedRows), sharp: true, ref token.Total[g]);
+            CodeWeights.Compute(weights, _openedRows, _openedStart.Pointer, _openedCount, _group, moved, weights, _openedRows, groupWeights, sums);
+        }
+        for (int g = 0; g < _group && _openedCount > 0; g++)
+            ReplaceMasses(token.Mass + (long)g * _stride, g, moved[g]);
+    }
+
+    /// <summary>Weights of the opened rows, without a way through memory for logits.</summary>
+    /// <param name="total">[group]: moved where the weights could not be floats.</param>
+    /// <param name="moved">[group], receives how far.</param>
+    /// <returns>Were some moved? Then the weights are not what they must be.</returns>
+    private bool WeighCodes(float* scale, float* total, float* moved)
+    {
+        float* largest = stackalloc float[_group];
+        new Span<float>(largest, _group).Fill(float.NegativeInfinity);
+        for (int first = 0; first < _openedCount; first += Ahead)
+        {
+            int some = Math.Min(Ahead, _openedCount - first), start = _openedStart.Pointer[first];
+            for (int i = first + some; i < Math.Min(first + some + Ahead, _openedCount); i++)
+                PrefetchCodes(i);
+            ScannedWeights.Compute(
+                _codes.Pointer + first, _listRows.Pointer + first, some, _index.Codec.Quantizer.Subspaces, _tables.Pointer, _group, _shifts.Pointer + first * _group, scale,
+                _weights.Pointer + start, _openedRows, _groupWeights.Pointer + start, _sums.Pointer + first * _group, largest);
+        }
+        bool any = false;
+        for (int g = 0; g < _group; g++)
+            any |= (moved[g] = Promises.Move(largest[g], sharp: false, ref total[g])) != 0;
+        return any;
+    }
+
+    private void ScanLogits(float* scale)
+    {
         for (int i = 0; i < _openedCount; i++)
         {
             if (i + Ahead < _openedCount)
-            {
-                ahead.MoveTo(_opened.Pointer[i + Ahead]);
-                ahead.Segment.PrefetchCodes(ahead.List, CodeScan.BlockBytes(subspaces));
-            }
-            int list = _opened.Pointer[i];
-            cursor.MoveTo(list);
-            for (int g = 0; g < _group; g++)
-                shift[g] = token.Logits[(long)g * _stride + list] + offset[g] - token.Total[g];
-            byte* codes = cursor.Segment.Codes.Pointer + (long)cursor.Segment.BlockStarts[cursor.List] * CodeScan.BlockBytes(subspaces);
-            CodeScan.Logits(codes, cursor.Rows, subspaces, _tables.Pointer, _group, shift, scale, weights + _openedStart.Pointer[i], _openedRows);
+                PrefetchCodes(i + Ahead);
+            CodeScan.Logits(
+                (byte*)_codes.Pointer[i], _listRows.Pointer[i], _index.Codec.Quantizer.Subspaces, _tables.Pointer, _group, _shifts.Pointer + i * _group, scale,
+                _weights.Pointer + _openedStart.Pointer[i], _openedRows);
         }
-        for (int g = 0; g < _group && _openedRows > 0; g++)
-            moved[g] = Promises.Move(CodeWeights.Largest(weights + (long)g * _openedRows, _openedRows), _index.Codec.Sharp, ref token.Total[g]);
-        CodeWeights.Compute(weights, _openedRows, _openedStart.Pointer, _openedCount, _group, moved, weights, _openedRows, groupWeights, sums);
-        for (int g = 0; g < _group && _openedCount > 0; g++)
-            ReplaceMasses(token.Mass + (long)g * _stride, g, moved[g]);
+    }
+
+    /// <summary>Asks the memory for the codes of an opened list.</summary>
+    private void PrefetchCodes(int opened)
+    {
+        int blocks = (_listRows.Pointer[opened] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows;
+        var codes = (byte*)_codes.Pointer[opened];
+        CacheLines.Prefetch(codes, codes + blocks * CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces));
     }
 
     private void ReplaceMasses(float* mass, int g, float moved)
@@ -160,35 +201,13 @@ internal sealed unsafe class TokenSearch
     private void ReadRows(in TokenQueries token, float quietWeight, float* output, float* sum)
     {
         int padded = (_chosenCount + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
-        float* exact = _rowWeights.Grow((long)_group * padded), tile = _tile.Grow(PackedRows.TileRows * _dim);
-        for (int first = 0; first < _chosenCount; first += PackedRows.TileRows)
-        {
-            int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
-            ReadTile(first, some, tile, keys: true);
-            TileScores.Compute(tile, some, _dim, token.Queries, _group, exact + first, padded);
-        }
+        float* exact = _rowWeights.Grow((long)_group * padded);
+        SingleRows.Score(_chosenRows.Pointer, _chosenCount, _dim, token.Queries, _group, exact, padded);
         for (int g = 0; g < _group && _chosenCount > 0; g++)
             Replace(token, g, new Span<float>(exact + (long)g * padded, _chosenCount));
         for (int g = 0; g < _group; g++)
             sum[g] += Lend(token.Mass + (long)g * _stride, CodeWeightsOf(g), exact + (long)g * padded, quietWeight);
-        for (int first = 0; first < _chosenCount; first += PackedRows.TileRows)
-        {
-            int some = Math.Min(PackedRows.TileRows, _chosenCount - first);
-            ReadTile(first, some, tile, keys: false);
-            TileWeightedSum.Accumulate(tile, some, _dim, exact + first, padded, _group, output);
-        }
-    }
-
-    private void ReadTile(int first, int count, float* tile, bool keys)
-    {
-        PackedRow* rows = _chosenRows.Pointer + first;
-        for (int i = 0; i < count; i++, tile += _dim)
-        {
-            if (keys)
-                rows[i].ReadKey(_dim, tile);
-            else
-                rows[i].ReadValue(_dim, tile);
-        }
+        SingleRows.Add(_chosenRows.Pointer, _chosenCount, _dim, exact, padded, _group, output);
     }
 
     /// <summary>Logits of one query for the chosen rows become their weights, and what their codes promised is known.</summary>

@@ -32,9 +32,7 @@ public static unsafe class ByteRow
         Vector512<float> max = default;
         for (int i = 0; i < count; i += 16)
             max = Vector512.MaxNative(max, Vector512.Abs(Vector512.Load(source + i)));
-        Vector256<float> eight = Vector256.MaxNative(max.GetLower(), max.GetUpper());
-        Vector128<float> four = Vector128.MaxNative(eight.GetLower(), eight.GetUpper());
-        float largest = MathF.Max(MathF.Max(four[0], four[1]), MathF.Max(four[2], four[3]));
+        float largest = AcrossLanes.Largest(max);
         float scale = Scale(largest), inverse = scale > 0 ? 1 / scale : 0;
         for (int i = 0; i < count; i += 16)
         {

@@ -159,7 +159,7 @@ public static unsafe class CodeScan
 
     /// <summary>Entries of four tables by number, 0 to 63: a code and which of the four.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (Vector512<byte> Low, Vector512<byte> High) Indices(byte* codes)
+    internal static (Vector512<byte> Low, Vector512<byte> High) Indices(byte* codes)
     {
         Vector512<byte> nibble = Vector512.Create((byte)15), which = Vector512.Create(0x30201000u).AsByte(), packed = Vector512.Load(codes);
         return ((packed & nibble) | which, ((packed.AsUInt16() >> 4).AsByte() & nibble) | which);
@@ -167,7 +167,7 @@ public static unsafe class CodeScan
 
     /// <summary>Entries of eight tables, added by fours. Two entries are a byte.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<short> Lookup(byte* table, Vector512<byte> low, Vector512<byte> high)
+    internal static Vector512<short> Lookup(byte* table, Vector512<byte> low, Vector512<byte> high)
         => Avx512BW.MultiplyAddAdjacent(
             Avx512Vbmi.PermuteVar64x8(Vector512.Load(table), low) + Avx512Vbmi.PermuteVar64x8(Vector512.Load(table + 64), high), Vector512<sbyte>.One);
 

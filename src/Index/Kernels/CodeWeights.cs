@@ -6,7 +6,7 @@ namespace Retrieval.Index.Kernels;
 public static unsafe class CodeWeights
 {
     // A weight relative to the whole attention is near 1 at most unless a code misleads; exp(40) leaves room for sums of squares.
-    private const float Highest = 40;
+    internal const float Highest = 40;
 
     /// <summary>Reference. As <see cref="Compute"/>.</summary>
     public static void ComputeReference(
@@ -19,7 +19,7 @@ public static unsafe class CodeWeights
                 float sum = 0;
                 for (int r = starts[list] - starts[0]; r < starts[list + 1] - starts[0]; r++)
                 {
-                    float weight = VectorExp.Exp(MathF.Min(logits[(long)g * stride + r] - shifts[g], Highest));
+                    float weight = VectorExp.Rough(MathF.Min(logits[(long)g * stride + r] - shifts[g], Highest));
                     weights[(long)g * weightStride + r] = weight;
                     groupWeights[r] = g == 0 ? weight : groupWeights[r] + weight;
                     sum += weight;
@@ -29,7 +29,10 @@ public static unsafe class CodeWeights
         }
     }
 
-    /// <summary>Weights exp(logit − shift), within 8e-5 of themselves, of the rows of some lists, and their sums over the group and over each list.</summary>
+    /// <summary>
+    /// Weights exp(logit − shift) of the rows of some lists, by <see cref="VectorExp.Rough(float)">rough exponentials</see>, and their sums over the group and over each list:
+    /// what codes lose of a logit is ten times what these do.
+    /// </summary>
     /// <param name="logits">[group, stride]</param>
     /// <param name="starts">[lists + 1]: where each list's rows begin, less where the first one's do; all multiples of 16 for the fast path.</param>
     /// <param name="shifts">[group]</param>
@@ -54,7 +57,7 @@ public static unsafe class CodeWeights
                 float* source = logits + (long)g * stride, target = weights + (long)g * weightStride;
                 for (int r = begin; r < end; r += 16)
                 {
-                    Vector512<float> weight = VectorExp.Coarse(Vector512.MinNative(highest, Vector512.Load(source + r) - shift));
+                    Vector512<float> weight = VectorExp.Rough(Vector512.MinNative(highest, Vector512.Load(source + r) - shift));
                     weight.Store(target + r);
                     sum += weight;
                     (g == 0 ? weight : weight + Vector512.Load(groupWeights + r)).Store(groupWeights + r);
@@ -89,9 +92,7 @@ public static unsafe class CodeWeights
             for (; i <= count - 16; i += 16)
                 all = Vector512.MaxNative(all, Vector512.Load(logits + i));
             all = Vector512.MaxNative(all, second);
-            Vector256<float> half = Vector256.MaxNative(all.GetLower(), all.GetUpper());
-            Vector128<float> quarter = Vector128.MaxNative(half.GetLower(), half.GetUpper());
-            largest = MathF.Max(MathF.Max(quarter[0], quarter[1]), MathF.Max(quarter[2], quarter[3]));
+            largest = AcrossLanes.Largest(all);
         }
         for (; i < count; i++)
             largest = MathF.Max(largest, logits[i]);

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
@@ -9,8 +8,6 @@ public static unsafe class VectorExp
 {
     private const float Lowest = -87f, Highest = 88f, Log2E = 1.44269504088896341f;
     private const float Ln2High = 0.693359375f, Ln2Low = -2.12194440e-4f;
-    // What rounding down to a whole number leaves, without raising exceptions.
-    private const byte RestOfFloor = 9;
 
     // 2^23 a factor of two. Linear between powers of two it would lie 4.068 % too high on average: hence less 2^23 log₂ 1.04068.
     private const float RoughStep = 8388608 * Log2E, RoughOne = 127 * 8388608f - 482620;
@@ -38,24 +35,6 @@ public static unsafe class VectorExp
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.999993e-1f));
         Vector512<float> result = (p.AsInt32() - (Vector512.ConvertToInt32Native(n) << 23)).AsSingle();
         return Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest)), result, Vector512<float>.Zero);
-    }
-
-    /// <summary>
-    /// exp(x) within 8e-5 of itself, a fifth of the work where AVX-512 takes a number apart and puts it together: 2^⌊t⌋ times a
-    /// degree-3 polynomial of the rest, t = x log₂e. Below −87 the result is 0; x is at most 88.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Coarse(Vector512<float> x)
-    {
-        if (!Avx512DQ.IsSupported)
-            return Approximate(x);
-        Vector512<float> t = x * Log2E, f = Avx512DQ.Reduce(t, RestOfFloor);
-        // Least largest relative error of 2^f over [0, 1), 7.5e-5 (Remez).
-        Vector512<float> p = Vector512.Create(7.802452e-2f);
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(2.2606716e-1f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(6.9583354e-1f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.9992522e-1f));
-        return Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(x, Vector512.Create(Lowest)), Avx512F.Scale(p, t), Vector512<float>.Zero);
     }
 
     /// <summary>Reference. As <see cref="Rough(Vector512{float})"/>.</summary>

@@ -4,11 +4,11 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Retrieval.Index.Kernels;
 
-/// <summary>Weighted sums of scattered rows of signed bytes for a group of heads, without widening them to memory: values of lists.</summary>
+/// <summary>Weighted sums of scattered rows of signed bytes for a group of heads, without widening them to memory: values of lists and of chosen rows.</summary>
 public static unsafe class WeightedByteRows
 {
     // Rows that are asked for before they are read.
-    private const int Ahead = 48;
+    private const int Ahead = 128;
 
     /// <summary>Rows of a panel: their scales stand before them.</summary>
     public const int PanelRows = ByteColumns.Lanes;
@@ -71,24 +71,26 @@ public static unsafe class WeightedByteRows
     }
 
     /// <summary>Reference. As <see cref="Accumulate"/>.</summary>
-    public static void AccumulateReference(
-        sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
+    public static void AccumulateReference<TOffset>(
+        sbyte* rows, TOffset* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
+        where TOffset : unmanaged, IBinaryInteger<TOffset>
     {
         for (int c = 0; c < count; c++)
         {
             for (int g = 0; g < group; g++)
             {
                 for (int i = 0; i < dim; i++)
-                    output[g * dim + i] = MathF.FusedMultiplyAdd(weights[(long)g * weightStride + c], rows[offsets[c] + i], output[g * dim + i]);
+                    output[g * dim + i] = MathF.FusedMultiplyAdd(weights[(long)g * weightStride + c], rows[nint.CreateTruncating(offsets[c]) + i], output[g * dim + i]);
             }
         }
     }
 
     /// <summary>output[g, i] += Σ_c weights[g, c] · rows[offsets[c] + i].</summary>
-    /// <param name="offsets">[count]: where each row begins.</param>
+    /// <param name="offsets">[count]: where each row begins; addresses if rows is null.</param>
     /// <param name="weights">[group, weightStride], scales of the rows included.</param>
     /// <param name="output">[group, dim]</param>
-    public static void Accumulate(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
+    public static void Accumulate<TOffset>(sbyte* rows, TOffset* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
+        where TOffset : unmanaged, IBinaryInteger<TOffset>
     {
         if (!Vector256.IsHardwareAccelerated || dim % 16 != 0)
         {
@@ -109,17 +111,20 @@ public static unsafe class WeightedByteRows
         }
     }
 
-    private static void Three(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, float* output)
+    private static void Three<TOffset>(sbyte* rows, TOffset* offsets, int count, int dim, float* weights, int weightStride, float* output)
+        where TOffset : unmanaged, IBinaryInteger<TOffset>
     {
         float* second = output + dim, third = second + dim;
         Vector512<float> a0 = Vector512.Load(output), a1 = Vector512.Load(output + 16), a2 = Vector512.Load(output + 32), a3 = Vector512.Load(output + 48);
         Vector512<float> b0 = Vector512.Load(second), b1 = Vector512.Load(second + 16), b2 = Vector512.Load(second + 32), b3 = Vector512.Load(second + 48);
         Vector512<float> c0 = Vector512.Load(third), c1 = Vector512.Load(third + 16), c2 = Vector512.Load(third + 32), c3 = Vector512.Load(third + 48);
+        for (int c = 0; Sse.IsSupported && c < Math.Min(Ahead, count); c++)
+            Sse.Prefetch1(rows + nint.CreateTruncating(offsets[c]));
         for (int c = 0; c < count; c++)
         {
             if (Sse.IsSupported && c + Ahead < count)
-                Sse.Prefetch1(rows + offsets[c + Ahead]);
-            sbyte* bytes = rows + offsets[c];
+                Sse.Prefetch1(rows + nint.CreateTruncating(offsets[c + Ahead]));
+            sbyte* bytes = rows + nint.CreateTruncating(offsets[c]);
             float* weight = weights + c;
             Vector512<float> v0 = ByteColumns.Widen(bytes), v1 = ByteColumns.Widen(bytes + 16), v2 = ByteColumns.Widen(bytes + 32), v3 = ByteColumns.Widen(bytes + 48);
             Vector512<float> x = Vector512.Create(weight[0]), y = Vector512.Create(weight[weightStride]), z = Vector512.Create(weight[2L * weightStride]);
@@ -141,11 +146,12 @@ public static unsafe class WeightedByteRows
         ByteColumns.Store(third, c0, c1, c2, c3);
     }
 
-    private static void One(sbyte* rows, int* offsets, int count, float* weights, float* output)
+    private static void One<TOffset>(sbyte* rows, TOffset* offsets, int count, float* weights, float* output)
+        where TOffset : unmanaged, IBinaryInteger<TOffset>
     {
         Vector512<float> sum = Vector512.Load(output);
         for (int c = 0; c < count; c++)
-            sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[c]), ByteColumns.Widen(rows + offsets[c]), sum);
+            sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[c]), ByteColumns.Widen(rows + nint.CreateTruncating(offsets[c])), sum);
         sum.Store(output);
     }
 }

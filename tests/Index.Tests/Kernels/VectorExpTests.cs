@@ -66,27 +66,6 @@ public sealed unsafe class VectorExpTests
         Assert.InRange(VectorExp.Approximate(Vector512.Create(88f))[3], MathF.Exp(88) * (1 - 4e-6f), MathF.Exp(88) * (1 + 4e-6f));
     }
 
-    /// <summary>Every eighth of a thousandth from −87 to 88.</summary>
-    [Fact]
-    public void TheCoarseExponentialKeepsToItsBound()
-    {
-        double worst = 0;
-        for (int i = -8192 * 87; i < 8192 * 88; i += 16)
-        {
-            Vector512<float> x = (Vector512.Create((float)i) + Vector512<float>.Indices) / 8192, result = VectorExp.Coarse(x);
-            for (int lane = 0; lane < 16; lane++)
-                worst = Math.Max(worst, Math.Abs(result[lane] / Math.Exp(x[lane]) - 1));
-        }
-        Assert.InRange(worst, 0, 8e-5);
-    }
-
-    [Theory]
-    [InlineData(-87.01f)]
-    [InlineData(-1000f)]
-    [InlineData(float.MinValue)]
-    [InlineData(float.NegativeInfinity)]
-    public void TheCoarseExponentialOfNothingIsNothing(float x) => Assert.Equal(Vector512<float>.Zero, VectorExp.Coarse(Vector512.Create(x)));
-
     /// <summary>Every eighth of a thousandth from −87 to 88: within 4 %, and where exponents are spread evenly, as much too high as too low.</summary>
     [Fact]
     public void TheRoughExponentialKeepsToItsBoundAndIsRightOnAverage()

@@ -10,7 +10,7 @@ public sealed unsafe class WeightedByteRowsTests
 
     private delegate void Accumulation(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output);
 
-    private static readonly Accumulation[] Kernels = [WeightedByteRows.Accumulate, WeightedByteRows.AccumulateReference];
+    private static readonly Accumulation[] Kernels = [WeightedByteRows.Accumulate, WeightedByteRows.AccumulateReference, ByAddress];
 
     /// <summary>Multiples of 64, with and without a rest of 16s, and what only the reference takes.</summary>
     public static TheoryData<int> Dims => [8, 16, 40, 48, 64, 80, 128, 144];
@@ -19,7 +19,7 @@ public sealed unsafe class WeightedByteRowsTests
     [MemberData(nameof(Dims))]
     public void SumsOfChosenRowsAreAddedToTheOutput(int dim)
     {
-        foreach (int count in (int[])[0, 1, 2, 7, 33, AllRows])
+        foreach (int count in (int[])[0, 1, 2, 7, 33, AllRows, 200])
         {
             for (int group = 1; group <= 9; group++)
                 Check(dim, count, group);
@@ -86,16 +86,23 @@ public sealed unsafe class WeightedByteRowsTests
         }
     }
 
+    /// <summary>Rows that have nothing to be relative to.</summary>
+    private static void ByAddress(sbyte* rows, int* offsets, int count, int dim, float* weights, int weightStride, int group, float* output)
+    {
+        using var addresses = new GuardedMemory<nint>([.. new ReadOnlySpan<int>(offsets, count).ToArray().Select(offset => (nint)rows + offset)]);
+        WeightedByteRows.Accumulate(null, addresses.Pointer, count, dim, weights, weightStride, group, output);
+    }
+
     private static void Check(int dim, int count, int group)
     {
-        const int Stride = AllRows + 3;
+        int stride = count + 3;
         // The last row is always chosen: it ends at the guard.
         int[] offsets = [.. Enumerable.Range(0, count).Select(c => (AllRows - 1 - c * 37 % AllRows) * dim)];
         sbyte[] rows = Bytes.Random(AllRows * dim, dim + count);
-        float[] weights = RandomData.Normal((group - 1) * Stride + AllRows, count), start = RandomData.Normal(group * dim, group);
+        float[] weights = RandomData.Normal((group - 1) * stride + count, count), start = RandomData.Normal(group * dim, group);
         foreach (Accumulation accumulate in Kernels)
         {
-            float[] output = Run(accumulate, rows, offsets, dim, weights, Stride, start);
+            float[] output = Run(accumulate, rows, offsets, dim, weights, stride, start);
             for (int g = 0; g < group; g++)
             {
                 for (int i = 0; i < dim; i++)
@@ -103,7 +110,7 @@ public sealed unsafe class WeightedByteRowsTests
                     double sum = start[g * dim + i], magnitude = Math.Abs(sum);
                     for (int c = 0; c < count; c++)
                     {
-                        double product = (double)weights[g * Stride + c] * rows[offsets[c] + i];
+                        double product = (double)weights[g * stride + c] * rows[offsets[c] + i];
                         sum += product;
                         magnitude += Math.Abs(product);
                     }
