@@ -67,11 +67,11 @@ public readonly unsafe record struct PackedRows(nint Memory, int Dim, bool Halve
             *Scale(place, which) = (Half)ByteRow.Narrow(row, (sbyte*)Elements(place, which), Dim);
     }
 
-    private byte* Block(int place) => (byte*)Memory + (long)(place / BlockRows) * (ScalesBytes + BlockRows * 2 * ElementsBytes);
+    private byte* Block(int place) => (byte*)Memory + (long)((uint)place / BlockRows) * (ScalesBytes + BlockRows * 2 * ElementsBytes);
 
-    private Half* Scale(int place, int which) => (Half*)Block(place) + 2 * (place % BlockRows) + which;
+    private Half* Scale(int place, int which) => (Half*)Block(place) + 2 * ((uint)place % BlockRows) + which;
 
-    private byte* Elements(int place, int which) => Block(place) + ScalesBytes + (2 * (place % BlockRows) + which) * ElementsBytes;
+    private byte* Elements(int place, int which) => Block(place) + ScalesBytes + (long)(2 * ((uint)place % BlockRows) + which) * ElementsBytes;
 }
 
 /// <summary>One row of <see cref="PackedRows"/>.</summary>

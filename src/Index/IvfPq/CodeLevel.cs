@@ -134,18 +134,22 @@ internal sealed unsafe class CodeLevel
     public void ReplaceMasses()
     {
         int group = _lists.Group, count = _lists.Count;
-        for (int g = 0; g < group && _opened.Count > 0; g++)
+        ReadOnlySpan<int> entries = _opened.Entries;
+        fixed (float* masses = _lists.Mass, sums = _sums)
         {
-            Span<float> mass = _lists.Mass.Slice(g * count, count);
-            float promised = 0, found = 0;
-            for (int i = 0; i < _opened.Count; i++)
+            for (int g = 0; g < group && entries.Length > 0; g++)
             {
-                promised += mass[_opened.Entries[i]];
-                found += _sums[i * group + g];
+                float* mass = masses + (long)g * count;
+                float promised = 0, found = 0;
+                for (int i = 0; i < entries.Length; i++)
+                {
+                    promised += mass[entries[i]];
+                    found += sums[i * group + g];
+                }
+                Promises.Scale(new Span<float>(mass, count), Promises.Correction(promised, CodeWeights.Sum(mass, count), found, _moved[g]));
+                for (int i = 0; i < entries.Length; i++)
+                    mass[entries[i]] = sums[i * group + g];
             }
-            Promises.Scale(mass, Promises.Correction(promised, TensorPrimitives.Sum<float>(mass), found, _moved[g]));
-            for (int i = 0; i < _opened.Count; i++)
-                mass[_opened.Entries[i]] = _sums[i * group + g];
         }
     }
 

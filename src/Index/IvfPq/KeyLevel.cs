@@ -124,10 +124,12 @@ internal sealed unsafe class KeyLevel
     {
         int dim = _query.Codec.Dim, list = _opened.Holding(_codes.Place(_at[begin])) - 1;
         PackedRows packed = default;
-        ReadOnlySpan<int> starts = _opened.Starts;
+        ReadOnlySpan<int> starts = _opened.Starts, at = _at;
+        PackedRow* rows = _rows.Pointer;
+        int* openedOf = _openedOf.Pointer;
         for (int i = begin, listEnd = 0, first = 0; i < end; i++)
         {
-            int place = _codes.Place(_at[i]);
+            int place = _codes.Place(at[i]);
             if (place >= listEnd)
             {
                 while (place >= listEnd)
@@ -138,10 +140,10 @@ internal sealed unsafe class KeyLevel
             }
             PackedRow row = packed[first + place];
             row.PrefetchKey(dim);
-            (_rows.Pointer[i], _openedOf.Pointer[i]) = (row, list);
+            (rows[i], openedOf[i]) = (row, list);
         }
         fixed (float* weights = _codes.Weights)
-        fixed (int* at = _at)
+        fixed (int* chosen = _at)
         {
             for (int g = 0; g < _query.Group; g += QueryQuad.Queries)
             {
@@ -150,7 +152,7 @@ internal sealed unsafe class KeyLevel
                 float* promised = Promised(g), w0 = weights + g * stride, w1 = weights + Math.Min(g + 1, last) * stride;
                 float* w2 = weights + Math.Min(g + 2, last) * stride, w3 = weights + Math.Min(g + 3, last) * stride;
                 for (int i = begin; i < end; i++)
-                    Vector128.Create(w0[at[i]], w1[at[i]], w2[at[i]], w3[at[i]]).Store(promised + QueryQuad.Queries * i);
+                    Vector128.Create(w0[chosen[i]], w1[chosen[i]], w2[chosen[i]], w3[chosen[i]]).Store(promised + QueryQuad.Queries * i);
             }
         }
     }

@@ -13,7 +13,9 @@ public static unsafe class CacheLines
     /// <summary>Asks the memory for the lines of [from, to). A hint: nothing happens where the processor has none, or where there is no memory.</summary>
     public static void Prefetch(byte* from, byte* to)
     {
-        for (from -= (nint)from % Line; Sse.IsSupported && from < to; from += Line)
-            Sse.Prefetch1(from);
+        if (!Sse.IsSupported)
+            return;
+        for (var line = (byte*)((nint)from & -Line); line < to; line += Line)
+            Sse.Prefetch1(line);
     }
 }
