@@ -14,7 +14,7 @@ namespace Retrieval.Runtime;
 internal sealed class MemoryPlanner(ModelConfig model, RetrievalPolicy policy, KvLayout layout, int chunk, bool bfloat16)
 {
     // Of a list of ivf-pq beside its centre and mean value, a byte an element each: size, places, scale and spread.
-    private const int ListBytes = 20;
+    private const int ListBytes = 24;
 
     // Sharp heads have two and a half times as many codes; which heads are sharp shows only when they are indexed.
     private const double FinerCodes = 2;

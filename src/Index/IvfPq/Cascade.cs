@@ -180,7 +180,7 @@ public sealed unsafe class Cascade
 
     private void CountBytes()
     {
-        long rowBytes = _query.Rows.Length == 0 ? 0 : _query.Rows[0].RowBytes, listBytes = _query.Codec.Dim + IvfPqCodec.Bands + 2 * sizeof(float) + sizeof(ListPlace);
+        long rowBytes = _query.Rows.Length == 0 ? 0 : _query.Rows[0].RowBytes, listBytes = _query.Codec.Dim + IvfPqCodec.Bands + 2 * sizeof(float) + sizeof(ListPlace) + sizeof(ListScale);
         Bytes = new CascadeBytes(
             _lists.Count * listBytes + _values.MeansRead * (long)(_query.Codec.Dim + sizeof(float)),
             _opened.Stride / CodeScan.BlockRows * (long)CodeScan.BlockBytes(_query.Codec.Quantizer.Subspaces), _keysRead * rowBytes, _keys.Count * rowBytes);

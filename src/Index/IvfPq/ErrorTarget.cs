@@ -85,17 +85,10 @@ internal sealed unsafe class ErrorTarget
         {
             Span<float> variance = variances.Slice(g * lists, lists);
             ReadOnlySpan<float> share = mass.Slice(g * lists, lists);
-            int first = 0;
-            foreach (IvfPqSegment segment in index.Segments)
+            for (int panel = 0; panel < index.Lists.Panels; panel++)
             {
-                ListTable table = segment.Table(index.Codec.Dim);
-                for (int panel = 0; panel < table.Panels; panel++)
-                {
-                    Span<float> some = variance.Slice(first + panel * ListTable.PanelLists, ListTable.PanelLists);
-                    TensorPrimitives.Subtract(some, new ReadOnlySpan<float>(table.LogCounts(panel), ListTable.PanelLists), some);
-                }
-                variance.Slice(first + segment.Lists, segment.PaddedLists - segment.Lists).Clear();
-                first += segment.PaddedLists;
+                Span<float> some = variance.Slice(panel * ListTable.PanelLists, ListTable.PanelLists);
+                TensorPrimitives.Subtract(some, new ReadOnlySpan<float>(index.Lists.LogCounts(panel), ListTable.PanelLists), some);
             }
             TensorPrimitives.Min(variance, 0, variance);
             fixed (float* logits = variance)

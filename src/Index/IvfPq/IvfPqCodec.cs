@@ -17,7 +17,7 @@ internal sealed class IvfPqCodec
     // ordinary small model, 1 to 6 on another's, 13 to 131 on those of a model trained to find facts.
     private const float SharpNoise = 10;
 
-    private IvfPqCodec(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, ValueStatistics values, bool sharp)
+    private IvfPqCodec(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, CentreRange centres, ValueStatistics values, bool sharp)
     {
         Dim = dim;
         KeyTransform = keyTransform;
@@ -26,6 +26,7 @@ internal sealed class IvfPqCodec
         Quantizer = quantizer;
         CodeNoise = codeNoise;
         Sharp = sharp;
+        (CentreMiddle, CentreScale) = centres;
         ValueCovariance = values.Covariance;
         ValueMean = values.Mean;
         ValueSpread = values.Spread;
@@ -54,6 +55,12 @@ internal sealed class IvfPqCodec
 
     /// <summary>Mean square of what the codes lose along each axis.</summary>
     public float[] CodeNoise { get; }
+
+    /// <summary>[dim]: what centres of lists are relative to.</summary>
+    public float[] CentreMiddle { get; }
+
+    /// <summary>[dim]: how far they are from it, more than 0; lists have factors of their own beside.</summary>
+    public float[] CentreScale { get; }
 
     /// <summary>Cov(key, value) inside lists, [dim, dim], the key's axis first.</summary>
     public float[] ValueCovariance { get; }
@@ -107,11 +114,11 @@ internal sealed class IvfPqCodec
             quantizer = ProductQuantizer.Train(sample, count, dim, variances, fine);
             noise = Noise(quantizer, sample, count, dim);
         }
-        return new IvfPqCodec(dim, keys, queries, [.. variances.Select(v => (float)v)], quantizer, noise, ValueStatistics.Of(segments, values), sharp);
+        return new IvfPqCodec(dim, keys, queries, [.. variances.Select(v => (float)v)], quantizer, noise, CentreRange.Of(segments), ValueStatistics.Of(segments, values), sharp);
     }
 
-    public static IvfPqCodec FromParts(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, ValueStatistics values, bool sharp)
-        => new(dim, keyTransform, queryTransform, variances, quantizer, codeNoise, values, sharp);
+    public static IvfPqCodec FromParts(int dim, float[] keyTransform, float[] queryTransform, float[] variances, ProductQuantizer quantizer, float[] codeNoise, CentreRange centres, ValueStatistics values, bool sharp)
+        => new(dim, keyTransform, queryTransform, variances, quantizer, codeNoise, centres, values, sharp);
 
     /// <summary>Variance of what the codes lose of a query's logits.</summary>
     /// <param name="x">[dim]</param>
@@ -124,7 +131,7 @@ internal sealed class IvfPqCodec
     }
 
     /// <summary>Bytes of matrices and codebooks.</summary>
-    public long Bytes => sizeof(float) * (3L * Dim * Dim + ProductQuantizer.Centroids * Dim + 3 * Dim);
+    public long Bytes => sizeof(float) * (3L * Dim * Dim + ProductQuantizer.Centroids * Dim + 5 * Dim);
 
     /// <summary>Coordinates of queries, [group, dim].</summary>
     public unsafe void Transform(ReadOnlySpan<float> queries, float* x)

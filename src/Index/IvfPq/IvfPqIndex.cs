@@ -62,8 +62,8 @@ public sealed class IvfPqIndex
         }
     }
 
-    /// <summary>Table of a segment's lists.</summary>
-    internal ListTable Table(int segment) => _tables.Table(_tableStarts[segment], Codec.Dim, (FirstLists[segment + 1] - FirstLists[segment]) / ListTable.PanelLists);
+    /// <summary>Table of the lists of all segments, one after another; valid while the index is reachable and until it changes.</summary>
+    internal ListTable Lists => _tables.Table(default, Codec.Dim, ListSizes.Length / ListTable.PanelLists);
 
     /// <summary>Segments, counted from the first, whose rows all stand before a row.</summary>
     public int SegmentsBefore(int row)

@@ -14,7 +14,7 @@ internal sealed unsafe class KeySearch
     private int[] _opened = [], _openedStart = [], _sizes = [], _rowNumbers = [];
     private float[] _blockLogits = [];
     private byte[] _tables = [];
-    private short[] _rounded = [];
+    private readonly ListQueries _rounded = new();
     private Hit[] _chosen = [];
     private int _dim, _group, _lists, _openedCount, _openedRows, _rows;
 
@@ -50,22 +50,14 @@ internal sealed unsafe class KeySearch
         foreach (IvfPqSegment segment in index.Segments)
             _lists += segment.PaddedLists;
         Grow(ref _x, _group * _dim);
-        float* energies = stackalloc float[_group * IvfPqCodec.Bands], extremes = stackalloc float[_group * ListScores.ExtremeFloats];
+        float* extremes = stackalloc float[_group * ListScores.ExtremeFloats];
         Grow(ref _logits, _group * _lists);
         Grow(ref _mass, _group * _lists);
-        if (_rounded.Length < ListScores.ScratchLength(_dim, _group))
-            _rounded = new short[ListScores.ScratchLength(_dim, _group)];
-        fixed (short* rounded = _rounded)
         fixed (float* x = _x, logits = _logits, mass = _mass)
         {
             index.Codec.Transform(queries, x);
-            ListScores.Energies(index.Codec, x, _group, energies);
-            int first = 0;
-            foreach (IvfPqSegment segment in index.Segments)
-            {
-                ListScores.Compute(segment.Table(_dim), null, segment.Panels, _dim, x, energies, _group, rounded, logits + first, mass + first, null, _lists, extremes);
-                first += segment.PaddedLists;
-            }
+            _rounded.Begin(index.Codec, x, _group);
+            ListScores.Compute(index.Lists, null, index.Lists.Panels, _rounded, logits, mass, null, _lists, extremes);
         }
     }
 

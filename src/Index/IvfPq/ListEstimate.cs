@@ -202,11 +202,15 @@ internal sealed unsafe class ListEstimate
             return;
         }
         (int begin, int end) = _lists.Of(part - groupParts);
-        byte* memory = (byte*)_query.Index.Table(0).MeanScale(0);
-        int* places = stackalloc int[end - begin];
-        for (PanelRuns runs = _lists.Runs(part - groupParts); runs.Next();)
-            runs.PlaceValues(memory, places - begin);
-        AddMeans(part, _lists.Groups + begin * ListTable.PanelLists, memory, places, end - begin, output);
+        ListTable lists = _query.Index.Lists;
+        ReadOnlySpan<int> chosen = _lists.Panels[begin..end];
+        int* places = stackalloc int[chosen.Length];
+        for (int k = 0; k < chosen.Length; k++)
+        {
+            lists.PrefetchMeanScale(chosen[k]);
+            places[k] = chosen[k] * lists.ValueStride;
+        }
+        AddMeans(part, _lists.Groups + begin * ListTable.PanelLists, (byte*)lists.MeanScale(0), places, chosen.Length, output);
     }
 
     /// <summary>Adds the masses of the entries of some panels, times their mean values.</summary>

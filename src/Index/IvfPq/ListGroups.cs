@@ -53,22 +53,18 @@ internal sealed unsafe class ListGroups
         var groups = new ListGroups(dim, count);
         float[] centres = ArrayPool<float>.Shared.Rent(count * dim), ratios = ArrayPool<float>.Shared.Rent(IvfPqCodec.Bands * count), rows = ArrayPool<float>.Shared.Rent(count);
         var mean = new float[dim];
-        for (int segment = 0, group = 0; segment < index.Segments.Count; segment++)
+        for (int group = 0; group < count; group++)
         {
-            ListTable lists = index.Table(segment);
-            for (int panel = 0; panel < lists.Panels; panel++, group++)
-            {
-                Vector512<float> sizes = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(index.ListSizes), (nuint)(group * Lanes));
-                rows[group] = Vector512.Sum(sizes);
-                groups.Lists[group] = BitOperations.PopCount(Vector512.GreaterThan(sizes, Vector512<float>.Zero).ExtractMostSignificantBits());
-                groups.AllLists += (int)groups.Lists[group];
-                Vector512<float> shares = sizes / rows[group];
-                SumUp(index.Codec, lists, panel, shares, centres.AsSpan(group * dim, dim), ratios.AsSpan(group), count);
-                Mean(lists, panel, shares, mean);
-                ListRounding.RoundMean(mean, group, groups.Table);
-            }
+            Vector512<float> sizes = Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(index.ListSizes), (nuint)(group * Lanes));
+            rows[group] = Vector512.Sum(sizes);
+            groups.Lists[group] = BitOperations.PopCount(Vector512.GreaterThan(sizes, Vector512<float>.Zero).ExtractMostSignificantBits());
+            groups.AllLists += (int)groups.Lists[group];
+            Vector512<float> shares = sizes / rows[group];
+            SumUp(index.Codec, index.Lists, group, shares, centres.AsSpan(group * dim, dim), ratios.AsSpan(group), count);
+            Mean(index.Lists, group, shares, mean);
+            ListRounding.RoundMean(mean, group, groups.Table);
         }
-        ListRounding.RoundCentres(centres.AsSpan(0, count * dim), dim, groups.Table);
+        ListRounding.RoundCentres(centres.AsSpan(0, count * dim), index.Codec, groups.Table);
         ListRounding.RoundSpread(ratios.AsSpan(0, IvfPqCodec.Bands * count), groups.Table);
         ListRounding.LogCounts(rows.AsSpan(0, count), groups.Table);
         ArrayPool<float>.Shared.Return(centres);
@@ -83,18 +79,19 @@ internal sealed unsafe class ListGroups
     private static void SumUp(IvfPqCodec codec, ListTable lists, int panel, Vector512<float> shares, Span<float> centre, Span<float> ratios, int stride)
     {
         sbyte* centres = lists.Centres(panel), spread = lists.Spread(panel);
+        (Vector512<float> ofCentres, Vector512<float> ofSpreads) = ListScale.OfPanel(lists.Scales(panel));
         for (int band = 0; band < IvfPqCodec.Bands; band++)
         {
             float expected = 0, between = 0;
             for (int i = codec.BandStarts[band]; i < codec.BandStarts[band + 1]; i++)
             {
-                Vector512<float> bytes = ByteColumns.Axis(centres, i);
-                float mean = Vector512.Sum(bytes * shares), square = Vector512.Sum(bytes * bytes * shares), scale = lists.CentreScale[i];
-                centre[i] = lists.CentreMiddle[i] + scale * mean;
+                Vector512<float> scaled = ByteColumns.Axis(centres, i) * ofCentres;
+                float mean = Vector512.Sum(scaled * shares), square = Vector512.Sum(scaled * scaled * shares), scale = codec.CentreScale[i];
+                centre[i] = codec.CentreMiddle[i] + scale * mean;
                 between += scale * scale * MathF.Max(square - mean * mean, 0);
                 expected += codec.Variances[i];
             }
-            float inside = lists.SpreadScale[band] * Vector512.Sum(ByteColumns.Axis(spread, band) * shares);
+            float inside = Vector512.Sum(ByteColumns.Axis(spread, band) * ofSpreads * shares);
             ratios[band * stride] = expected > 0 ? inside + between / expected : 0;
         }
     }

@@ -17,15 +17,16 @@ internal sealed unsafe class ListLevel
     // So many times as many lists: those of chosen panels, far apart, take twice as long as as many that follow one another.
     private const int GroupsPay = 2;
 
-    // Runs of panels that are asked for before they are read, and panels of the part behind a part that are asked for with its last ones.
-    private const int RunsAhead = 1, PanelsBeyond = 4;
+    // Panels that are scored at a time; those of the next time are asked for before.
+    private const int PanelsAtOnce = 8;
 
     private readonly PinnedMemory<float> _logits = new(), _mass = new(), _scores = new(), _variances = new(), _extremes = new(), _sizes = new();
     private readonly PinnedMemory<float> _groupLogits = new(), _groupMass = new();
 
-    // Numbers of the panels that are looked at, through all segments and in their own.
-    private readonly PinnedMemory<int> _panels = new(), _places = new();
-    private float[] _queries = [], _energies = [];
+    // Numbers of the panels that are looked at.
+    private readonly PinnedMemory<int> _panels = new();
+    private readonly ListQueries _rounded = new();
+    private float[] _queries = [];
     private IvfPqIndex _index = null!;
     private bool _withVariances;
     private int _panelCount;
@@ -67,11 +68,14 @@ internal sealed unsafe class ListLevel
         int[] firstLists = _index.FirstLists;
         while (panel * Lanes >= firstLists[segment + 1])
             segment++;
-        return _index.Table(segment).Places(panel - firstLists[segment] / Lanes)[entry % Lanes];
+        return _index.Lists.Places(panel)[entry % Lanes];
     }
 
     /// <summary>Panels [begin, end) of a part, of those that are looked at.</summary>
     public (int Begin, int End) Of(int part) => RowParts.Of(_panelCount, PanelsOfPart, part);
+
+    /// <summary>Numbers, ascending, of the panels that are looked at.</summary>
+    public ReadOnlySpan<int> Panels => new(_panels.Pointer, _panelCount);
 
     /// <summary>Chooses the lists that will be looked at.</summary>
     public void Begin(in CascadeQuery query)
@@ -79,16 +83,14 @@ internal sealed unsafe class ListLevel
         IvfPqCodec codec = query.Codec;
         (_index, Group, _withVariances) = (query.Index, query.Group, query.Targeted);
         Scratch.Grow(ref _queries, Group * codec.Dim);
-        Scratch.Grow(ref _energies, Group * IvfPqCodec.Bands);
-        fixed (float* x = _queries, energies = _energies)
+        fixed (float* x = _queries)
         {
             codec.Transform(new ReadOnlySpan<float>(query.Queries, Group * codec.Dim), x);
-            ListScores.Energies(codec, x, Group, energies);
+            _rounded.Begin(codec, x, Group);
         }
         ListGroups? groups = GroupsFor(query);
         int all = _index.ListSizes.Length / Lanes;
         _panels.Grow(all);
-        _places.Grow(all);
         (Groups, _panelCount) = groups is null ? (0, all) : (groups.Padded, ChooseGroups(groups, query));
         for (int panel = 0; panel < all && groups is null; panel++)
             _panels.Pointer[panel] = panel;
@@ -98,23 +100,19 @@ internal sealed unsafe class ListLevel
     /// <summary>Scores the lists of one part.</summary>
     public void Score(int part)
     {
-        fixed (float* x = _queries, energies = _energies)
+        (int begin, int end) = Of(part);
+        ListTable lists = _index.Lists;
+        float* extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
+        ListScores.Reset(extremes, Group);
+        Prefetch(begin);
+        for (int first = begin; first < end; first += PanelsAtOnce)
         {
-            short* scratch = stackalloc short[ListScores.ScratchLength(_index.Codec.Dim, Group)];
-            float* extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
-            ListScores.Reset(extremes, Group);
-            PanelRuns ahead = Runs(part, PanelsBeyond);
-            for (int run = 0; run < RunsAhead && ahead.Next(); run++)
-                ahead.PrefetchScores();
-            for (PanelRuns runs = Runs(part); runs.Next();)
-            {
-                if (ahead.Next())
-                    ahead.PrefetchScores();
-                int entry = Groups + runs.First * Lanes;
-                ListScores.Compute(
-                    _index.Table(runs.Segment), _places.Pointer + runs.First, runs.Count, _index.Codec.Dim, x, energies, Group, scratch,
-                    _logits.Pointer + entry, _mass.Pointer + entry, _withVariances ? _variances.Pointer + entry : null, Count, extremes);
-            }
+            // Of the next part too: perhaps another core's, but nearer than memory.
+            Prefetch(first + PanelsAtOnce);
+            int entry = Groups + first * Lanes;
+            ListScores.Compute(
+                lists, _panels.Pointer + first, Math.Min(PanelsAtOnce, end - first), _rounded, _logits.Pointer + entry, _mass.Pointer + entry,
+                _withVariances ? _variances.Pointer + entry : null, Count, extremes);
         }
     }
 
@@ -127,11 +125,12 @@ internal sealed unsafe class ListLevel
             total[g] = ListShares.Take(_mass.Pointer + g * Count, Count, Extremes(g), resident[g], _scores.Pointer, first: g == 0);
     }
 
-    /// <summary>Where the panels of a part lie, and some beyond.</summary>
-    public PanelRuns Runs(int part, int beyond = 0)
+    /// <summary>Asks the memory for what some panels' scores are made of.</summary>
+    private void Prefetch(int first)
     {
-        (int begin, int end) = Of(part);
-        return new PanelRuns(_index, _panels.Pointer, _places.Pointer, begin, Math.Min(end + beyond, _panelCount));
+        ListTable lists = _index.Lists;
+        for (int k = first; k < Math.Min(first + PanelsAtOnce, _panelCount); k++)
+            lists.PrefetchScores(_panels.Pointer[k]);
     }
 
     /// <returns>Null: all lists are looked at.</returns>
@@ -150,12 +149,10 @@ internal sealed unsafe class ListLevel
     private int ChooseGroups(ListGroups groups, in CascadeQuery query)
     {
         int count = groups.Padded;
-        short* scratch = stackalloc short[ListScores.ScratchLength(_index.Codec.Dim, Group)];
         float* extremes = stackalloc float[Group * ListScores.ExtremeFloats];
         float* logits = _groupLogits.Grow(Group * count), mass = _groupMass.Grow(Group * count), shares = _scores.Grow(2 * count) + count;
         ListScores.Reset(extremes, Group);
-        fixed (float* x = _queries, energies = _energies)
-            ListScores.Compute(groups.Table, null, groups.Table.Panels, _index.Codec.Dim, x, energies, Group, scratch, logits, mass, null, count, extremes);
+        ListScores.Compute(groups.Table, null, groups.Table.Panels, _rounded, logits, mass, null, count, extremes);
         for (int g = 0; g < Group; g++)
         {
             new ReadOnlySpan<float>(mass + g * count, count).CopyTo(new Span<float>(shares, count));
@@ -163,12 +160,11 @@ internal sealed unsafe class ListLevel
         }
         int most = Math.Max(Lanes, query.Budget.Lists), chosen;
         fixed (float* lists = groups.Lists)
-            chosen = ScoreThreshold.Collect(_scores.Pointer, count, ScoreThreshold.ForBudget(_scores.Pointer, lists, count, most), _places.Grow(count));
+            chosen = ScoreThreshold.Collect(_scores.Pointer, count, ScoreThreshold.ForBudget(_scores.Pointer, lists, count, most), _panels.Grow(count));
         for (int i = 0; i < chosen; i++)
         {
-            _panels.Pointer[i] = _places.Pointer[i];
             for (int g = 0; g < Group; g++)
-                mass[g * count + _places.Pointer[i]] = float.NegativeInfinity;
+                mass[g * count + _panels.Pointer[i]] = float.NegativeInfinity;
         }
         return chosen;
     }

@@ -13,7 +13,9 @@ internal sealed unsafe class ListPanels
 
     private readonly PinnedMemory<float> _panel = new(), _spread = new(), _logCounts = new(), _sizes = new();
     private IvfPqIndex _index = null!;
-    private int _segments;
+
+    // Panels of lists.
+    private int _count;
 
     /// <summary>Lists, segments padded to whole vectors and all together to whole panels.</summary>
     public int Stride { get; private set; }
@@ -27,7 +29,7 @@ internal sealed unsafe class ListPanels
     /// <summary>Takes the first segments of an index.</summary>
     public void Begin(IvfPqIndex index, int segments)
     {
-        (_index, _segments) = (index, segments);
+        _index = index;
         int lists = 0;
         for (int s = 0; s < segments; s++)
             lists += index.Segments[s].PaddedLists;
@@ -40,12 +42,9 @@ internal sealed unsafe class ListPanels
         sizes.Clear();
         logCounts.Fill(float.NegativeInfinity);
         index.ListSizes.AsSpan(0, lists).CopyTo(sizes);
-        for (int s = 0, first = 0; s < segments; first += index.Segments[s++].PaddedLists)
-        {
-            ListTable table = index.Table(s);
-            for (int panel = 0; panel < table.Panels; panel++)
-                new ReadOnlySpan<float>(table.LogCounts(panel), Lanes).CopyTo(logCounts[(first + panel * Lanes)..]);
-        }
+        _count = lists / Lanes;
+        for (int panel = 0; panel < _count; panel++)
+            new ReadOnlySpan<float>(index.Lists.LogCounts(panel), Lanes).CopyTo(logCounts[(panel * Lanes)..]);
     }
 
     /// <summary>Logits of all lists for each query, and logarithms of their expected masses.</summary>
@@ -58,13 +57,13 @@ internal sealed unsafe class ListPanels
     {
         ListScores.Reset(extremes, queries);
         int dim = _index.Codec.Dim;
-        var vectors = new VectorCursor(_index, _segments);
         for (int first = 0; first < Stride; first += Width)
         {
             for (int column = 0; column < Width; column += Lanes)
             {
-                if (vectors.Next())
-                    WidenCentres(vectors.Table, vectors.Panel, _panel.Pointer + column, _spread.Pointer + column, dim);
+                int panel = (first + column) / Lanes;
+                if (panel < _count)
+                    WidenCentres(_index.Codec, _index.Lists, panel, _panel.Pointer + column, _spread.Pointer + column);
                 else
                     Clear(_panel.Pointer + column, _spread.Pointer + column, dim);
             }
@@ -81,13 +80,13 @@ internal sealed unsafe class ListPanels
     public void AddMeans(float* weights, int queries, float* output)
     {
         int dim = _index.Codec.Dim;
-        var vectors = new VectorCursor(_index, _segments);
         for (int first = 0; first < Stride; first += Width)
         {
             for (int row = 0; row < Width; row += Lanes)
             {
-                if (vectors.Next())
-                    WidenMeans(vectors.Table, vectors.Lists, vectors.Panel, _panel.Pointer + row * dim, dim);
+                int panel = (first + row) / Lanes;
+                if (panel < _count)
+                    WidenMeans(_index.Lists, panel, _panel.Pointer + row * dim, dim);
                 else
                     new Span<float>(_panel.Pointer + row * dim, Lanes * dim).Clear();
             }
@@ -95,19 +94,17 @@ internal sealed unsafe class ListPanels
         }
     }
 
-    private static void WidenCentres(ListTable table, int number, float* panel, float* spread, int dim)
+    private static void WidenCentres(IvfPqCodec codec, ListTable lists, int number, float* panel, float* spread)
     {
-        sbyte* centres = table.Centres(number), spreads = table.Spread(number);
-        for (int i = 0; i < dim; i++)
+        sbyte* centres = lists.Centres(number), spreads = lists.Spread(number);
+        (Vector512<float> ofCentres, Vector512<float> ofSpreads) = ListScale.OfPanel(lists.Scales(number));
+        for (int i = 0; i < codec.Dim; i++)
         {
-            Vector512<float> bytes = ByteColumns.Axis(centres, i);
-            Vector512.FusedMultiplyAdd(bytes, Vector512.Create(table.CentreScale[i]), Vector512.Create(table.CentreMiddle[i])).Store(panel + i * Width);
+            Vector512<float> scaled = ByteColumns.Axis(centres, i) * ofCentres;
+            Vector512.FusedMultiplyAdd(scaled, Vector512.Create(codec.CentreScale[i]), Vector512.Create(codec.CentreMiddle[i])).Store(panel + i * Width);
         }
         for (int band = 0; band < IvfPqCodec.Bands; band++)
-        {
-            Vector512<float> bytes = ByteColumns.Axis(spreads, band);
-            (bytes * table.SpreadScale[band]).Store(spread + band * Width);
-        }
+            (ByteColumns.Axis(spreads, band) * ofSpreads).Store(spread + band * Width);
     }
 
     private static void Clear(float* panel, float* spread, int dim)
@@ -118,35 +115,10 @@ internal sealed unsafe class ListPanels
             Vector512<float>.Zero.Store(spread + band * Width);
     }
 
-    private static void WidenMeans(ListTable table, int lists, int number, float* rows, int dim)
+    /// <summary>Those of the padding weigh nothing.</summary>
+    private static void WidenMeans(ListTable lists, int number, float* rows, int dim)
     {
-        int some = Math.Clamp(lists - number * Lanes, 0, Lanes);
-        for (int i = 0; i < some; i++)
-            ByteRow.Widen(table.Means(number) + i * dim, table.MeanScale(number)[i], rows + i * dim, dim);
-        new Span<float>(rows + some * dim, (Lanes - some) * dim).Clear();
-    }
-
-    /// <summary>Walks through the segments' lists, sixteen at a time.</summary>
-    private struct VectorCursor(IvfPqIndex index, int segments)
-    {
-        private int _at, _next;
-
-        public readonly ListTable Table => index.Table(_at);
-
-        /// <summary>Lists of the segment.</summary>
-        public readonly int Lists => index.Segments[_at].Lists;
-
-        /// <summary>Number of the panel in its segment.</summary>
-        public readonly int Panel => _next - 1;
-
-        public bool Next()
-        {
-            while (_at < segments && _next == Table.Panels)
-                (_at, _next) = (_at + 1, 0);
-            if (_at == segments)
-                return false;
-            _next++;
-            return true;
-        }
+        for (int i = 0; i < Lanes; i++)
+            ByteRow.Widen(lists.Means(number) + i * dim, lists.MeanScale(number)[i], rows + i * dim, dim);
     }
 }

@@ -8,43 +8,44 @@ internal static unsafe class ListRounding
 {
     private const int Lanes = ListTable.PanelLists;
 
-    /// <summary>Rounds centres to bytes, axis by axis, and replaces them with what the bytes say.</summary>
+    /// <summary>Rounds centres to bytes, list by list, and replaces them with what the bytes say.</summary>
     /// <param name="centres">[lists, dim]</param>
-    public static void RoundCentres(Span<float> centres, int dim, ListTable table)
+    public static void RoundCentres(Span<float> centres, IvfPqCodec codec, ListTable table)
     {
-        float* scale = table.CentreScale, middle = table.CentreMiddle;
-        int lists = centres.Length / dim;
-        for (int i = 0; i < dim; i++)
+        int dim = codec.Dim, lists = centres.Length / dim;
+        for (int list = 0; list < lists; list++)
         {
-            float low = float.PositiveInfinity, high = float.NegativeInfinity;
-            for (int list = 0; list < lists; list++)
+            Span<float> centre = centres.Slice(list * dim, dim);
+            float most = 0;
+            for (int i = 0; i < dim; i++)
+                most = MathF.Max(most, MathF.Abs(centre[i] - codec.CentreMiddle[i]) / codec.CentreScale[i]);
+            ListScale* scale = table.Scales(list / Lanes) + list % Lanes;
+            *scale = *scale with { Centre = ListScale.Above(most / 127) };
+            float inverse = scale->Centre > 0 ? 1 / scale->OfCentre : 0;
+            for (int i = 0; i < dim; i++)
             {
-                low = MathF.Min(low, centres[list * dim + i]);
-                high = MathF.Max(high, centres[list * dim + i]);
-            }
-            middle[i] = (low + high) / 2;
-            scale[i] = (high - low) / 254;
-            float inverse = scale[i] > 0 ? 1 / scale[i] : 0;
-            for (int list = 0; list < lists; list++)
-            {
-                sbyte rounded = (sbyte)Math.Clamp(MathF.Round((centres[list * dim + i] - middle[i]) * inverse), -127, 127);
+                sbyte rounded = (sbyte)Math.Clamp(MathF.Round((centre[i] - codec.CentreMiddle[i]) / codec.CentreScale[i] * inverse), -127, 127);
                 table.Centres(list / Lanes)[ByteColumns.At(i, list % Lanes)] = rounded;
-                centres[list * dim + i] = middle[i] + scale[i] * rounded;
+                centre[i] = codec.CentreMiddle[i] + codec.CentreScale[i] * (scale->OfCentre * rounded);
             }
         }
     }
 
-    /// <summary>Rounds spreads to bytes, band by band.</summary>
+    /// <summary>Rounds spreads to bytes, list by list.</summary>
     /// <param name="ratios">[bands, lists]: variances as multiples of what the codec expects.</param>
     public static void RoundSpread(ReadOnlySpan<float> ratios, ListTable table)
     {
         int lists = ratios.Length / IvfPqCodec.Bands;
-        for (int band = 0; band < IvfPqCodec.Bands; band++)
+        for (int list = 0; list < lists; list++)
         {
-            ReadOnlySpan<float> own = ratios.Slice(band * lists, lists);
-            float scale = table.SpreadScale[band] = TensorPrimitives.Max(own) / 127, inverse = scale > 0 ? 1 / scale : 0;
-            for (int list = 0; list < lists; list++)
-                table.Spread(list / Lanes)[ByteColumns.At(band, list % Lanes)] = (sbyte)Math.Min(127, MathF.Round(own[list] * inverse));
+            float most = 0;
+            for (int band = 0; band < IvfPqCodec.Bands; band++)
+                most = MathF.Max(most, ratios[band * lists + list]);
+            ListScale* scale = table.Scales(list / Lanes) + list % Lanes;
+            *scale = *scale with { Spread = ListScale.Above(most / 127) };
+            float inverse = scale->Spread > 0 ? 1 / scale->OfSpread : 0;
+            for (int band = 0; band < IvfPqCodec.Bands; band++)
+                table.Spread(list / Lanes)[ByteColumns.At(band, list % Lanes)] = (sbyte)Math.Min(127, MathF.Round(ratios[band * lists + list] * inverse));
         }
     }
 

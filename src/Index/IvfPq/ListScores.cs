@@ -36,46 +36,17 @@ internal static unsafe class ListScores
 
     /// <summary>Scores lists of one table, panel after panel.</summary>
     /// <param name="chosen">[panels]: numbers of the panels; null: the first so many.</param>
-    /// <param name="dim">Axes of a centre.</param>
-    /// <param name="x">[group, dim], queries in the codec's coordinates.</param>
-    /// <param name="energies">[group, bands], from <see cref="Energies"/>.</param>
-    /// <param name="scratch">[<see cref="ScratchLength"/>]</param>
+    /// <param name="queries">The group's queries, rounded.</param>
     /// <param name="logits">[group, stride]: x · centre.</param>
     /// <param name="mass">[group, stride]: log of the list's expected mass; −∞ in the padding.</param>
     /// <param name="variances">[group, stride]: variance of the logits inside a list; null: not wanted.</param>
     /// <param name="extremes">[group, <see cref="ExtremeFloats"/>], from <see cref="Reset"/>: the least and the largest log mass so far.</param>
-    public static void Compute(
-        ListTable lists, int* chosen, int panels, int dim, float* x, float* energies, int group, short* scratch, float* logits, float* mass, float* variances, int stride, float* extremes)
+    public static void Compute(ListTable lists, int* chosen, int panels, ListQueries queries, float* logits, float* mass, float* variances, int stride, float* extremes)
     {
-        const int Bands = IvfPqCodec.Bands;
-        int even = ByteColumns.Even(dim);
-        float* units = stackalloc float[group];
-        for (int g = 0; g < group; g++)
-            units[g] = ByteColumns.Round(x + g * dim, lists.CentreScale, dim, scratch + g * even);
-        ByteColumns.Multiply(lists.Centres(0), lists.ScoreStride, chosen, panels, dim, scratch, units, group, logits, stride);
-        for (int g = 0; g < group; g++)
-            units[g] = ByteColumns.Round(energies + g * Bands, lists.SpreadScale, Bands, scratch + g * Bands);
-        ByteColumns.Multiply(lists.Spread(0), lists.ScoreStride, chosen, panels, Bands, scratch, units, group, mass, stride);
-        for (int g = 0; variances != null && g < group; g++)
-            new ReadOnlySpan<float>(mass + (long)g * stride, panels * Lanes).CopyTo(new Span<float>(variances + (long)g * stride, panels * Lanes));
-        for (int g = 0; g < group; g++)
-            Mass(logits + (long)g * stride, Dot(x + g * dim, lists.CentreMiddle, dim), lists, chosen, mass + (long)g * stride, panels, extremes + g * ExtremeFloats);
-    }
-
-    /// <summary>Whole numbers that the rounded queries of a group take while lists are scored.</summary>
-    public static int ScratchLength(int dim, int group) => group * Math.Max(ByteColumns.Even(dim), IvfPqCodec.Bands);
-
-    /// <summary>Written out: a call for each query and segment would take as long as the lists.</summary>
-    private static float Dot(float* left, float* right, int count)
-    {
-        Vector512<float> sums = default;
-        int i = 0;
-        for (; i <= count - Lanes; i += Lanes)
-            sums = Vector512.FusedMultiplyAdd(Vector512.Load(left + i), Vector512.Load(right + i), sums);
-        float sum = Vector512.Sum(sums);
-        for (; i < count; i++)
-            sum += left[i] * right[i];
-        return sum;
+        ByteColumns.Multiply(lists.Centres(0), lists.ScoreStride, chosen, panels, queries.Dim, queries.Centres, queries.CentreUnits, queries.Group, logits, stride);
+        ByteColumns.Multiply(lists.Spread(0), lists.ScoreStride, chosen, panels, IvfPqCodec.Bands, queries.Spreads, queries.SpreadUnits, queries.Group, mass, stride);
+        for (int g = 0; g < queries.Group; g++, logits += stride, mass += stride, extremes += ExtremeFloats)
+            Mass(logits, queries.Offsets[g], lists, chosen, mass, variances == null ? null : variances + (long)g * stride, panels, extremes);
     }
 
     /// <summary>ln of the mean of exp(logit − mean logit) over exp(<paramref name="logCount"/>) rows of normal logits; see <see cref="LogMass"/>.</summary>
@@ -98,18 +69,24 @@ internal static unsafe class ListScores
         largest.Store(extremes + Lanes);
     }
 
-    /// <summary>The same for lists of a table; an offset is added to the logits first.</summary>
-    private static void Mass(float* logits, float offset, ListTable lists, int* chosen, float* variances, int panels, float* extremes)
+    /// <summary>The same for lists of a table, whose scales, and an offset of the logits, are taken into account first.</summary>
+    /// <param name="spreads">[16 panels]: variances but for the lists' scales; receives the masses.</param>
+    /// <param name="variances">Receives the variances; null: not wanted.</param>
+    private static void Mass(float* logits, float offset, ListTable lists, int* chosen, float* spreads, float* variances, int panels, float* extremes)
     {
-        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes);
-        float* logCounts = lists.LogCounts(0);
-        nint stride = lists.ScoreStride / sizeof(float);
+        Vector512<float> least = Vector512.Load(extremes), largest = Vector512.Load(extremes + Lanes), start = Vector512.Create(offset);
+        var first = (byte*)lists.LogCounts(0);
+        nint stride = lists.ScoreStride, toScales = (nint)lists.Scales(0) - (nint)first;
         for (int k = 0, i = 0; k < panels; k++, i += Lanes)
         {
-            Vector512<float> logit = Vector512.Load(logits + i) + Vector512.Create(offset);
+            byte* panel = first + (chosen == null ? k : chosen[k]) * stride;
+            (Vector512<float> centre, Vector512<float> spread) = ListScale.OfPanel((ListScale*)(panel + toScales));
+            Vector512<float> logit = Vector512.FusedMultiplyAdd(Vector512.Load(logits + i), centre, start), variance = Vector512.Load(spreads + i) * spread;
             logit.Store(logits + i);
-            Vector512<float> mass = LogMass(logit, Vector512.Load(logCounts + (chosen == null ? k : chosen[k]) * stride), Vector512.Load(variances + i));
-            mass.Store(variances + i);
+            if (variances != null)
+                variance.Store(variances + i);
+            Vector512<float> mass = LogMass(logit, Vector512.Load((float*)panel), variance);
+            mass.Store(spreads + i);
             Extend(mass, ref least, ref largest);
         }
         least.Store(extremes);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -17,34 +19,28 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
 
     public int Panels => panels;
 
-    /// <summary>[dim]</summary>
-    public float* CentreScale => (float*)scores;
-
-    /// <summary>[dim]</summary>
-    public float* CentreMiddle => CentreScale + Whole(dim);
-
-    /// <summary>[bands]</summary>
-    public float* SpreadScale => CentreMiddle + Whole(dim);
-
     /// <summary>From one panel's centres, or spreads, to the next one's.</summary>
-    public int ScoreStride => PanelLists * (sizeof(float) + sizeof(ListPlace)) + WholeLines(CentreBytes) + PanelLists * IvfPqCodec.Bands;
+    public int ScoreStride => PanelLists * (sizeof(float) + sizeof(ListPlace) + sizeof(ListScale)) + WholeLines(CentreBytes) + PanelLists * IvfPqCodec.Bands;
 
     /// <summary>From one panel's mean values, or their scales, to the next one's.</summary>
     public int ValueStride => PanelLists * sizeof(float) + WholeLines(PanelLists * dim);
 
     /// <summary>[16]: natural logarithm of a list's rows; −∞ in the padding.</summary>
-    public float* LogCounts(int panel) => (float*)(Panel0 + (long)panel * ScoreStride);
+    public float* LogCounts(int panel) => (float*)(scores + (long)panel * ScoreStride);
 
     /// <summary>[16]: where lists begin in their segment.</summary>
     public ListPlace* Places(int panel) => (ListPlace*)(LogCounts(panel) + PanelLists);
 
+    /// <summary>[16]: what the bytes of lists are worth.</summary>
+    public ListScale* Scales(int panel) => (ListScale*)(Places(panel) + PanelLists);
+
     /// <summary>Bytes of a panel's centres.</summary>
     public int CentreBytes => PanelLists * ByteColumns.Even(dim);
 
-    /// <summary>A panel of <see cref="ByteColumns"/>: centre of a list along an axis = CentreMiddle + CentreScale · byte.</summary>
-    public sbyte* Centres(int panel) => (sbyte*)(Places(panel) + PanelLists);
+    /// <summary>A panel of <see cref="ByteColumns"/>: centre of a list along an axis = the codec's middle + its scale · the list's · byte.</summary>
+    public sbyte* Centres(int panel) => (sbyte*)(Scales(panel) + PanelLists);
 
-    /// <summary>Another, of bands: variance of a list's residuals in a band, as a multiple of the codec's = SpreadScale · byte.</summary>
+    /// <summary>Another, of bands: variance of a list's residuals in a band, as a multiple of the codec's = the list's scale · byte.</summary>
     public sbyte* Spread(int panel) => Centres(panel) + WholeLines(CentreBytes);
 
     /// <summary>[16]</summary>
@@ -52,11 +48,6 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
 
     /// <summary>[16, dim]: mean value of a list = MeanScale · byte.</summary>
     public sbyte* Means(int panel) => (sbyte*)(MeanScale(panel) + PanelLists);
-
-    private byte* Panel0 => (byte*)(SpreadScale + Whole(IvfPqCodec.Bands));
-
-    /// <summary>Asks the memory for what all lists' scores are scaled by.</summary>
-    public void PrefetchScales() => CacheLines.Prefetch(scores, Panel0);
 
     /// <summary>Asks the memory for what a panel's scores are made of.</summary>
     public void PrefetchScores(int panel) => CacheLines.Prefetch((byte*)LogCounts(panel), (byte*)LogCounts(panel + 1));
@@ -73,8 +64,6 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
     /// <summary>Panels of so many lists.</summary>
     public static int PanelsOf(int lists) => (lists + PanelLists - 1) / PanelLists;
 
-    private static int Whole(int floats) => WholeLines(floats * sizeof(float)) / sizeof(float);
-
     private static int WholeLines(int bytes) => (bytes + Line - 1) / Line * Line;
 }
 
@@ -82,6 +71,36 @@ internal readonly unsafe struct ListTable(byte* scores, byte* values, int dim, i
 /// <param name="Row">Place of its first row.</param>
 /// <param name="Block">Its first block of codes.</param>
 internal readonly record struct ListPlace(ushort Row, ushort Block);
+
+/// <summary>What the bytes of a list are worth: two floats of which only the upper halves are kept, so that sixteen lists' fill a cache line.</summary>
+/// <param name="Centre">Of its centre, see <see cref="ListTable.Centres"/>.</param>
+/// <param name="Spread">Of its spread.</param>
+internal readonly record struct ListScale(ushort Centre, ushort Spread)
+{
+    // The largest whose upper half is finite.
+    private const int LargestBits = 0x7F7F;
+
+    public float OfCentre => Float(Centre);
+
+    public float OfSpread => Float(Spread);
+
+    /// <summary>Neither is infinite, nor negative.</summary>
+    public bool IsFinite => Centre <= LargestBits && Spread <= LargestBits;
+
+    /// <summary>The upper half of a number of at least 0, rounded up, so that nothing that it scales exceeds its bytes.</summary>
+    public static ushort Above(float scale) => (ushort)Math.Min(BitConverter.SingleToInt32Bits(scale) + 0xFFFF >> 16, LargestBits);
+
+    /// <summary>The scales of a panel's lists.</summary>
+    /// <param name="scales">[16]</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe (Vector512<float> Centres, Vector512<float> Spreads) OfPanel(ListScale* scales)
+    {
+        Vector512<int> both = Vector512.Load((int*)scales);
+        return ((both << 16).AsSingle(), (both & Vector512.Create(unchecked((int)0xFFFF0000))).AsSingle());
+    }
+
+    private static float Float(ushort upper) => BitConverter.Int32BitsToSingle(upper << 16);
+}
 
 /// <summary>Bytes of lists, or where some lists' bytes begin: those that every search reads, and the mean values.</summary>
 internal readonly record struct ListBytes(int Scores, int Values)

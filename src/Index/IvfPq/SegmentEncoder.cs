@@ -15,7 +15,7 @@ internal static unsafe class SegmentEncoder
         int[] blocks = BlockStarts(sorted.Starts);
         ListTables tables = ListTables.ForOne(rows.Dim, sorted.Lists, out ListTable table);
         var codes = new AlignedBytes(blocks[^1] * CodeScan.BlockBytes(codec.Quantizer.Subspaces));
-        EncodeResiduals(rows, sorted, Centres(rows, sorted, table), codec, table, codes.Pointer);
+        EncodeResiduals(rows, sorted, Centres(rows, sorted, codec, table), codec, table, codes.Pointer);
         Lay(sorted.Starts, blocks, table);
         ListValueEncoder.Encode(values, rows, sorted, table);
         return new IvfPqSegment
@@ -32,12 +32,12 @@ internal static unsafe class SegmentEncoder
     }
 
     /// <summary>Centres of the lists as the table's bytes have them.</summary>
-    private static float[] Centres(ClusteredRows rows, SortedRows sorted, ListTable table)
+    private static float[] Centres(ClusteredRows rows, SortedRows sorted, IvfPqCodec codec, ListTable table)
     {
         var centres = new float[sorted.Lists * rows.Dim];
         for (int list = 0; list < sorted.Lists; list++)
             rows.Centroid(sorted.Clusters[list]).CopyTo(centres.AsSpan(list * rows.Dim));
-        ListRounding.RoundCentres(centres, rows.Dim, table);
+        ListRounding.RoundCentres(centres, codec, table);
         return centres;
     }
 

@@ -32,7 +32,7 @@ internal readonly record struct IndexShape(int Dim, int First, int Count)
 /// </summary>
 internal static class IndexFile
 {
-    public const int Version = 5;
+    public const int Version = 6;
     public const int HeaderBytes = 44;
 
     /// <summary>Largest number of elements that a row may have.</summary>

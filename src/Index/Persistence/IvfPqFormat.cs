@@ -80,6 +80,8 @@ internal static unsafe class IvfPqFormat
         foreach (float[] codebook in codec.Quantizer.Codebooks)
             writer.Write<float>(codebook);
         writer.Write<float>(codec.CodeNoise);
+        writer.Write<float>(codec.CentreMiddle);
+        writer.Write<float>(codec.CentreScale);
         writer.Write<float>(codec.ValueCovariance);
         writer.Write<float>(codec.ValueMean);
         writer.Write(codec.ValueSpread);
@@ -99,9 +101,11 @@ internal static unsafe class IvfPqFormat
         var codebooks = new float[starts.Length - 1][];
         for (int s = 0; s < codebooks.Length; s++)
             codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
-        float[] noise = reader.ReadFloats(dim, "code noise", 0), covariance = reader.ReadFloats(square, "value covariance"), mean = reader.ReadFloats(dim, "mean of values");
+        float[] noise = reader.ReadFloats(dim, "code noise", 0);
+        var centres = new CentreRange(reader.ReadFloats(dim, "middles of centres"), reader.ReadFloats(dim, "scales of centres", float.Epsilon));
+        float[] covariance = reader.ReadFloats(square, "value covariance"), mean = reader.ReadFloats(dim, "mean of values");
         var values = new ValueStatistics(covariance, mean, reader.ReadFloats(1, "spread of values", 0)[0], reader.ReadFloats(1, "variance of values", 0)[0]);
-        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, values, sharp);
+        return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, centres, values, sharp);
     }
 
     private static void Write(IndexWriter writer, IvfPqSegment segment, int dim)
@@ -111,11 +115,9 @@ internal static unsafe class IvfPqFormat
         writer.Write(segment.Lists);
         writer.Write<ushort>(segment.Order);
         writer.Write<int>(segment.ListStarts);
-        writer.Write(new ReadOnlySpan<float>(table.CentreScale, dim));
-        writer.Write(new ReadOnlySpan<float>(table.CentreMiddle, dim));
-        writer.Write(new ReadOnlySpan<float>(table.SpreadScale, IvfPqCodec.Bands));
         for (int panel = 0; panel < table.Panels; panel++)
         {
+            writer.Write(new ReadOnlySpan<ListScale>(table.Scales(panel), ListTable.PanelLists));
             writer.Write(new ReadOnlySpan<sbyte>(table.Centres(panel), table.CentreBytes));
             writer.Write(new ReadOnlySpan<sbyte>(table.Spread(panel), ListTable.PanelLists * IvfPqCodec.Bands));
             writer.Write(new ReadOnlySpan<float>(table.MeanScale(panel), ListTable.PanelLists));
@@ -131,11 +133,9 @@ internal static unsafe class IvfPqFormat
         int[] starts = reader.ReadStarts(lists, count, true, "list starts"), blocks = SegmentEncoder.BlockStarts(starts);
         ListTables tables = ListTables.ForOne(dim, lists, out ListTable table);
         SegmentEncoder.Lay(starts, blocks, table);
-        ReadFloats(reader, table.CentreScale, dim, "scales of centres", 0);
-        ReadFloats(reader, table.CentreMiddle, dim, "middles of centres", float.MinValue);
-        ReadFloats(reader, table.SpreadScale, IvfPqCodec.Bands, "scales of spreads", 0);
         for (int panel = 0; panel < table.Panels; panel++)
         {
+            ReadScales(reader, table.Scales(panel));
             ReadSigned(reader, table.Centres(panel), table.CentreBytes, "centres");
             ReadSpread(reader, table.Spread(panel));
             ReadFloats(reader, table.MeanScale(panel), ListTable.PanelLists, "scales of mean values", 0);
@@ -166,6 +166,17 @@ internal static unsafe class IvfPqFormat
             seen[row] = true;
         }
         return order;
+    }
+
+    private static void ReadScales(IndexReader reader, ListScale* scales)
+    {
+        ListScale[] read = reader.ReadArray<ListScale>(ListTable.PanelLists, "scales of lists");
+        foreach (ListScale scale in read)
+        {
+            if (!scale.IsFinite)
+                throw IndexReader.Error($"scales of lists hold {scale.OfCentre} and {scale.OfSpread}");
+        }
+        read.CopyTo(new Span<ListScale>(scales, ListTable.PanelLists));
     }
 
     /// <summary>Variances are read as signed bytes, and none is negative.</summary>

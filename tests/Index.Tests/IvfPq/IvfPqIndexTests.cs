@@ -177,7 +177,7 @@ public sealed unsafe class IvfPqIndexTests
         using var bits = new MemoryStream();
         void Write<T>(ReadOnlySpan<T> values) where T : unmanaged => bits.Write(MemoryMarshal.AsBytes(values));
         IvfPqCodec codec = index.Codec;
-        foreach (float[] part in (float[][])[codec.KeyTransform, codec.QueryTransform, codec.Variances, codec.CodeNoise, .. codec.Quantizer.Codebooks])
+        foreach (float[] part in (float[][])[codec.KeyTransform, codec.QueryTransform, codec.Variances, codec.CodeNoise, codec.CentreMiddle, codec.CentreScale, .. codec.Quantizer.Codebooks])
             Write<float>(part);
         Write<int>(codec.Quantizer.Starts);
         foreach (IvfPqSegment segment in index.Segments)

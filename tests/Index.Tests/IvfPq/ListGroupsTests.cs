@@ -18,44 +18,41 @@ public sealed unsafe class ListGroupsTests
         using PackedIndex packed = Pack();
         IvfPqIndex index = packed.Index;
         ListTable groups = index.Groups!.Table;
-        int group = 0;
-        for (int segment = 0; segment < index.Segments.Count; segment++)
+        ListTable lists = index.Lists;
+        for (int group = 0; group < lists.Panels; group++)
         {
-            ListTable lists = index.Table(segment);
-            for (int panel = 0; panel < lists.Panels; panel++, group++)
+            double[] sizes = [.. index.ListSizes.AsSpan(group * Panel, Panel).ToArray().Select(size => (double)size)];
+            double rows = sizes.Sum();
+            ListScale scale = groups.Scales(group / Panel)[group % Panel];
+            Assert.Equal(Math.Log(rows), groups.LogCounts(group / Panel)[group % Panel], 1e-5);
+            for (int i = 0; i < Dim; i++)
             {
-                double[] sizes = [.. index.ListSizes.AsSpan(group * Panel, Panel).ToArray().Select(size => (double)size)];
-                double rows = sizes.Sum();
-                Assert.Equal(Math.Log(rows), groups.LogCounts(group / Panel)[group % Panel], 1e-5);
-                for (int i = 0; i < Dim; i++)
+                double centre = 0, mean = 0;
+                float meanScale = groups.MeanScale(group / Panel)[group % Panel];
+                for (int list = 0; list < Panel; list++)
                 {
-                    double centre = 0, mean = 0;
-                    float meanScale = groups.MeanScale(group / Panel)[group % Panel];
-                    for (int list = 0; list < Panel; list++)
-                    {
-                        centre += sizes[list] / rows * Centre(lists, panel, list, i);
-                        mean += sizes[list] / rows * lists.MeanScale(panel)[list] * lists.Means(panel)[list * Dim + i];
-                    }
-                    Assert.Equal(centre, Centre(groups, group / Panel, group % Panel, i), 0.51 * groups.CentreScale[i] + 1e-5);
-                    Assert.Equal(mean, meanScale * groups.Means(group / Panel)[group % Panel * Dim + i], 0.51 * meanScale + 1e-5);
+                    centre += sizes[list] / rows * Centre(index.Codec, lists, group, list, i);
+                    mean += sizes[list] / rows * lists.MeanScale(group)[list] * lists.Means(group)[list * Dim + i];
                 }
-                for (int band = 0; band < IvfPqCodec.Bands; band++)
+                Assert.Equal(centre, Centre(index.Codec, groups, group / Panel, group % Panel, i), 0.51 * index.Codec.CentreScale[i] * scale.OfCentre + 1e-5);
+                Assert.Equal(mean, meanScale * groups.Means(group / Panel)[group % Panel * Dim + i], 0.51 * meanScale + 1e-5);
+            }
+            for (int band = 0; band < IvfPqCodec.Bands; band++)
+            {
+                double expected = 0, variance = 0;
+                for (int i = index.Codec.BandStarts[band]; i < index.Codec.BandStarts[band + 1]; i++)
                 {
-                    double expected = 0, variance = 0;
-                    for (int i = index.Codec.BandStarts[band]; i < index.Codec.BandStarts[band + 1]; i++)
-                    {
-                        double[] centres = [.. Enumerable.Range(0, Panel).Select(list => Centre(lists, panel, list, i))];
-                        double middle = centres.Zip(sizes, (centre, size) => centre * size / rows).Sum();
-                        variance += centres.Zip(sizes, (centre, size) => (centre - middle) * (centre - middle) * size / rows).Sum();
-                        expected += index.Codec.Variances[i];
-                    }
-                    double inside = Enumerable.Range(0, Panel).Sum(list => sizes[list] / rows * lists.SpreadScale[band] * lists.Spread(panel)[ByteColumns.At(band, list)]);
-                    Assert.Equal(
-                        inside + variance / expected, groups.SpreadScale[band] * groups.Spread(group / Panel)[ByteColumns.At(band, group % Panel)], 0.51 * groups.SpreadScale[band] + 1e-3);
+                    double[] centres = [.. Enumerable.Range(0, Panel).Select(list => Centre(index.Codec, lists, group, list, i))];
+                    double middle = centres.Zip(sizes, (centre, size) => centre * size / rows).Sum();
+                    variance += centres.Zip(sizes, (centre, size) => (centre - middle) * (centre - middle) * size / rows).Sum();
+                    expected += index.Codec.Variances[i];
                 }
+                double inside = Enumerable.Range(0, Panel).Sum(list => sizes[list] / rows * lists.Scales(group)[list].OfSpread * lists.Spread(group)[ByteColumns.At(band, list)]);
+                Assert.Equal(
+                    inside + variance / expected, scale.OfSpread * groups.Spread(group / Panel)[ByteColumns.At(band, group % Panel)], 0.51 * scale.OfSpread + 1e-3);
             }
         }
-        Assert.All(Enumerable.Range(group, index.Groups.Padded - group), padding => Assert.Equal(float.NegativeInfinity, groups.LogCounts(padding / Panel)[padding % Panel]));
+        Assert.All(Enumerable.Range(lists.Panels, index.Groups.Padded - lists.Panels), padding => Assert.Equal(float.NegativeInfinity, groups.LogCounts(padding / Panel)[padding % Panel]));
     }
 
     [Fact]
@@ -144,7 +141,8 @@ public sealed unsafe class ListGroupsTests
         }
     }
 
-    private static double Centre(ListTable table, int panel, int list, int axis) => table.CentreMiddle[axis] + table.CentreScale[axis] * table.Centres(panel)[ByteColumns.At(axis, list)];
+    private static double Centre(IvfPqCodec codec, ListTable table, int panel, int list, int axis)
+        => codec.CentreMiddle[axis] + (double)codec.CentreScale[axis] * table.Scales(panel)[list].OfCentre * table.Centres(panel)[ByteColumns.At(axis, list)];
 
     private static double Error(PackedIndex packed, float[] queries, CascadeBudget budget)
         => packed.Attend(queries, budget).Errors(Attention.Full(packed.Keys, packed.Values, 0, Count, queries).Output).Average();

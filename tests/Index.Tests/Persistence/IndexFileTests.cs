@@ -44,7 +44,7 @@ public sealed class IndexFileTests
     public void TheFormatDoesNotChangeUnnoticed()
     {
         byte[] file = SavedIndex.Build("flat").Save();
-        Assert.Equal("525452564C494458050000000100000010000000070000006400000000000000000000000000000046DB587700000000", Convert.ToHexString(file));
+        Assert.Equal("525452564C49445806000000010000001000000007000000640000000000000000000000000000001BAAB33100000000", Convert.ToHexString(file));
     }
 
     [Theory]
@@ -71,7 +71,7 @@ public sealed class IndexFileTests
     {
         byte[] file = SavedIndex.Build("pages").Save();
         file[8] = 9;
-        Assert.Contains("version 9 and this program reads version 5", Assert.Throws<InvalidDataException>(() => SavedIndex.Load("pages", file)).Message);
+        Assert.Contains("version 9 and this program reads version 6", Assert.Throws<InvalidDataException>(() => SavedIndex.Load("pages", file)).Message);
     }
 
     [Fact]
