@@ -28,6 +28,7 @@ internal sealed unsafe class ListLevel
     private readonly ListQueries _rounded = new();
     private float[] _queries = [];
     private IvfPqIndex _index = null!;
+    private ListTable _table;
     private bool _withVariances;
     private int _panelCount;
 
@@ -68,7 +69,7 @@ internal sealed unsafe class ListLevel
         int[] firstLists = _index.FirstLists;
         while (panel * Lanes >= firstLists[segment + 1])
             segment++;
-        return _index.Lists.Places(panel)[entry % Lanes];
+        return _table.Places(panel)[entry % Lanes];
     }
 
     /// <summary>Panels [begin, end) of a part, of those that are looked at.</summary>
@@ -81,7 +82,7 @@ internal sealed unsafe class ListLevel
     public void Begin(in CascadeQuery query)
     {
         IvfPqCodec codec = query.Codec;
-        (_index, Group, _withVariances) = (query.Index, query.Group, query.Targeted);
+        (_index, _table, Group, _withVariances) = (query.Index, query.Index.Lists, query.Group, query.Targeted);
         Scratch.Grow(ref _queries, Group * codec.Dim);
         fixed (float* x = _queries)
         {
@@ -101,7 +102,6 @@ internal sealed unsafe class ListLevel
     public void Score(int part)
     {
         (int begin, int end) = Of(part);
-        ListTable lists = _index.Lists;
         float* extremes = _extremes.Pointer + (part + 1) * Group * ListScores.ExtremeFloats;
         ListScores.Reset(extremes, Group);
         Prefetch(begin);
@@ -111,7 +111,7 @@ internal sealed unsafe class ListLevel
             Prefetch(first + PanelsAtOnce);
             int entry = Groups + first * Lanes;
             ListScores.Compute(
-                lists, _panels.Pointer + first, Math.Min(PanelsAtOnce, end - first), _rounded, _logits.Pointer + entry, _mass.Pointer + entry,
+                _table, _panels.Pointer + first, Math.Min(PanelsAtOnce, end - first), _rounded, _logits.Pointer + entry, _mass.Pointer + entry,
                 _withVariances ? _variances.Pointer + entry : null, Count, extremes);
         }
     }
@@ -128,9 +128,8 @@ internal sealed unsafe class ListLevel
     /// <summary>Asks the memory for what some panels' scores are made of.</summary>
     private void Prefetch(int first)
     {
-        ListTable lists = _index.Lists;
         for (int k = first; k < Math.Min(first + PanelsAtOnce, _panelCount); k++)
-            lists.PrefetchScores(_panels.Pointer[k]);
+            _table.PrefetchScores(_panels.Pointer[k]);
     }
 
     /// <returns>Null: all lists are looked at.</returns>
