@@ -82,10 +82,10 @@ public readonly unsafe record struct PackedRow(nint Elements, nint Scales)
     /// <summary>Elements are halves and have no scale.</summary>
     internal bool IsHalves => Scales == 0;
 
-    /// <summary>What a byte of the key is worth.</summary>
+    /// <summary>What a byte of the key is worth; halves have none.</summary>
     internal float KeyScale => HalfRow.Widen(*(ushort*)Scales);
 
-    /// <summary>What a byte of the value is worth.</summary>
+    /// <summary>What a byte of the value is worth; halves have none.</summary>
     internal float ValueScale => HalfRow.Widen(((ushort*)Scales)[1]);
 
     /// <summary>Asks the memory for key and value, which will be read soon.</summary>

@@ -13,7 +13,7 @@ namespace Retrieval.Runtime;
 /// <param name="bfloat16">Weights are converted to bfloat16 for prefill, else to float32.</param>
 internal sealed class MemoryPlanner(ModelConfig model, RetrievalPolicy policy, KvLayout layout, int chunk, bool bfloat16)
 {
-    // Of a list of ivf-pq beside its centre and mean value, a byte an element each: size, places, scale and spread.
+    // Of a list of ivf-pq beside its centre and mean value, a byte an element each: size, places, scales and spread.
     private const int ListBytes = 24;
 
     // Sharp heads have two and a half times as many codes; which heads are sharp shows only when they are indexed.

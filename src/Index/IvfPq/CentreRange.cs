@@ -11,6 +11,12 @@ internal readonly record struct CentreRange(float[] Middle, float[] Scale)
     // Of the largest scale: centres of later segments may leave an axis on which the first ones were all the same.
     private const float LeastShare = 1f / 64;
 
+    // Of the farthest middle: what rounding makes of centres that are all the same says nothing.
+    private const float Noise = 1e-6f;
+
+    /// <summary>What a scale must be, so that what it divides stays a float.</summary>
+    public const float Least = 1e-30f;
+
     public static CentreRange Of(IReadOnlyList<ClusteredRows> segments)
     {
         int dim = segments[0].Dim;
@@ -28,8 +34,8 @@ internal readonly record struct CentreRange(float[] Middle, float[] Scale)
             }
             (middle[i], scale[i]) = ((low + high) / 2, (high - low) / 2);
         }
-        float least = scale.Max() * LeastShare;
-        if (least == 0)
+        float least = MathF.Max(scale.Max() * LeastShare, middle.Max(MathF.Abs) * Noise);
+        if (least < Least)
             least = 1;
         for (int i = 0; i < dim; i++)
             scale[i] = MathF.Max(scale[i], least);

@@ -254,7 +254,7 @@ internal sealed unsafe class CodeLevel
     private int Rows(int part)
     {
         if (_sieved)
-            return (_sieve.PartCounts[part] + CodeScan.BlockRows - 1) / CodeScan.BlockRows * CodeScan.BlockRows;
+            return CodeScan.Blocks(_sieve.PartCounts[part]) * CodeScan.BlockRows;
         (int begin, int end) = _opened.Of(part);
         return _opened.Starts[end] - _opened.Starts[begin];
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -33,7 +34,7 @@ internal sealed unsafe class CodeScanner
     public void Prefetch(int begin, int end)
     {
         foreach (OpenedList list in _opened.Lists[begin..end])
-            CacheLines.Prefetch((byte*)list.Codes, (byte*)list.Codes + (list.Rows + CodeScan.BlockRows - 1) / CodeScan.BlockRows * BlockBytes);
+            CacheLines.Prefetch((byte*)list.Codes, (byte*)list.Codes + CodeScan.Blocks(list.Rows) * BlockBytes);
     }
 
     /// <summary>Logits of the rows of one list, in whole blocks; −∞ beyond its end.</summary>
@@ -48,6 +49,7 @@ internal sealed unsafe class CodeScanner
     }
 
     /// <summary>Weights of the rows of opened lists [begin, end), relative to what weights are relative to: as <see cref="ScannedWeights.Compute"/>.</summary>
+    [SkipLocalsInit]
     public void Weigh(int begin, int end, float* weights, int stride, float* groupWeights, float* sums, float* largest)
     {
         int count = end - begin, group = _lists.Group;

@@ -47,7 +47,7 @@ internal sealed unsafe class KeyLevel
                 ? codes.Choose(most, at)
                 : ScoreThreshold.Collect(scores, codes.Stride, ErrorTarget.Threshold(scores, null, codes.Stride, most, rest, query.Budget.LeastWeight(query.Codec)), at);
         }
-        // Whole tiles: a tile's logits may end beyond the last row.
+        // Whole tiles, as quads of queries are transposed; what stands beyond the last row does not matter.
         _stride = (Count + PackedRows.TileRows - 1) / PackedRows.TileRows * PackedRows.TileRows;
         _weights.Grow((long)QueryQuad.Pad(query.Group) * _stride);
         _quads.Grow((long)QueryQuad.Pad(query.Group) * _stride);

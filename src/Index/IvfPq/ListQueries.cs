@@ -1,4 +1,4 @@
-using System.Runtime.Intrinsics;
+using System.Numerics.Tensors;
 using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
@@ -45,26 +45,14 @@ internal sealed unsafe class ListQueries
         ListScores.Energies(codec, x, group, _energies.Grow(group * Bands));
         float* one = stackalloc float[Bands];
         new Span<float>(one, Bands).Fill(1);
-        fixed (float* scale = codec.CentreScale, middle = codec.CentreMiddle)
+        fixed (float* scale = codec.CentreScale)
         {
             for (int g = 0; g < group; g++)
             {
                 CentreUnits[g] = ByteColumns.Round(x + g * Dim, scale, Dim, Centres + g * even);
                 SpreadUnits[g] = ByteColumns.Round(_energies.Pointer + g * Bands, one, Bands, Spreads + g * Bands);
-                Offsets[g] = Dot(x + g * Dim, middle, Dim);
+                Offsets[g] = TensorPrimitives.Dot(new ReadOnlySpan<float>(x + g * Dim, Dim), codec.CentreMiddle);
             }
         }
-    }
-
-    private static float Dot(float* left, float* right, int count)
-    {
-        Vector512<float> sums = default;
-        int i = 0;
-        for (; i <= count - 16; i += 16)
-            sums = Vector512.FusedMultiplyAdd(Vector512.Load(left + i), Vector512.Load(right + i), sums);
-        float sum = Vector512.Sum(sums);
-        for (; i < count; i++)
-            sum += left[i] * right[i];
-        return sum;
     }
 }

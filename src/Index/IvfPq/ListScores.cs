@@ -12,6 +12,9 @@ internal static unsafe class ListScores
     // 0.7 to 0.8 gave the least error and 1 half as much again.
     private const float VarianceShare = 0.75f;
 
+    // Of a logit and its variance: absurd queries, or indexes, end in numbers still.
+    private const float Most = 1e30f;
+
     private const int Lanes = ListTable.PanelLists;
 
     /// <summary>Floats that the least and the largest log mass of a query take while lists are scored: one of each a lane.</summary>
@@ -81,7 +84,8 @@ internal static unsafe class ListScores
         {
             byte* panel = first + (chosen == null ? k : chosen[k]) * stride;
             (Vector512<float> centre, Vector512<float> spread) = ListScale.OfPanel((ListScale*)(panel + toScales));
-            Vector512<float> logit = Vector512.FusedMultiplyAdd(Vector512.Load(logits + i), centre, start), variance = Vector512.Load(spreads + i) * spread;
+            Vector512<float> logit = Vector512.FusedMultiplyAdd(Vector512.Load(logits + i), centre, start);
+            Vector512<float> variance = Vector512.Load(spreads + i) * spread;
             logit.Store(logits + i);
             if (variances != null)
                 variance.Store(variances + i);
@@ -101,6 +105,8 @@ internal static unsafe class ListScores
     private static Vector512<float> LogMass(Vector512<float> logit, Vector512<float> logCount, Vector512<float> variance)
     {
         Vector512<float> half = Vector512.MaxNative(logCount, Vector512<float>.Zero), critical = half + half;
+        logit = Vector512.MinNative(Vector512.MaxNative(logit, Vector512.Create(-Most)), Vector512.Create(Most));
+        variance = Vector512.MinNative(variance, Vector512.Create(Most));
         // Square roots take longer than all else, and lists of most heads are far from it.
         Vector512<float> gain = Vector512.GreaterThanOrEqualAny(variance, critical)
             ? Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(variance, critical), Vector512.Sqrt(variance * critical) - half, variance * 0.5f)

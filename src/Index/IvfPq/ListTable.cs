@@ -80,15 +80,21 @@ internal readonly record struct ListScale(ushort Centre, ushort Spread)
     // The largest whose upper half is finite.
     private const int LargestBits = 0x7F7F;
 
+    private const float LeastNormal = 1.17549435e-38f;
+
     public float OfCentre => Float(Centre);
 
     public float OfSpread => Float(Spread);
 
     /// <summary>Neither is infinite, nor negative.</summary>
-    public bool IsFinite => Centre <= LargestBits && Spread <= LargestBits;
+    public bool IsValid => Centre <= LargestBits && Spread <= LargestBits;
 
-    /// <summary>The upper half of a number of at least 0, rounded up, so that nothing that it scales exceeds its bytes.</summary>
-    public static ushort Above(float scale) => (ushort)Math.Min(BitConverter.SingleToInt32Bits(scale) + 0xFFFF >> 16, LargestBits);
+    /// <summary>
+    /// The upper half of a number of at least 0, rounded up, so that nothing that it scales exceeds its bytes; 0 of what is less than floats have all
+    /// digits for, and the largest there is of what is beyond.
+    /// </summary>
+    public static ushort Above(float scale)
+        => scale < LeastNormal ? (ushort)0 : (ushort)Math.Min(BitConverter.SingleToUInt32Bits(scale) + 0xFFFF >> 16, LargestBits);
 
     /// <summary>The scales of a panel's lists.</summary>
     /// <param name="scales">[16]</param>

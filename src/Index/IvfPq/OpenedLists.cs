@@ -56,7 +56,7 @@ internal sealed unsafe class OpenedLists
             ListPlace place = lists.Place(entry, ref segment);
             _lists[i] = new OpenedList(rows, index.Codes[segment] + (nint)place.Block * blockBytes, segment, place.Row);
             _starts[i] = Stride;
-            Stride += (rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
+            Stride += CodeScan.Blocks(rows) * CodeScan.BlockRows;
         }
         _starts[Count] = Stride;
         Parts = RowParts.Count(Stride, RowsOfPart);

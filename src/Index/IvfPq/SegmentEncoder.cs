@@ -47,7 +47,7 @@ internal static unsafe class SegmentEncoder
         int dim = rows.Dim, subspaces = codec.Quantizer.Subspaces, longest = 0;
         for (int list = 0; list < sorted.Lists; list++)
             longest = Math.Max(longest, sorted.Starts[list + 1] - sorted.Starts[list]);
-        float[] residuals = ArrayPool<float>.Shared.Rent((longest + BlockRows - 1) / BlockRows * BlockRows * dim), ratios = new float[IvfPqCodec.Bands * sorted.Lists];
+        float[] residuals = ArrayPool<float>.Shared.Rent(CodeScan.Blocks(longest) * BlockRows * dim), ratios = new float[IvfPqCodec.Bands * sorted.Lists];
         float* columns = stackalloc float[BlockRows * dim];
         int* code = stackalloc int[BlockRows * subspaces];
         for (int list = 0; list < sorted.Lists; list++)
@@ -56,7 +56,7 @@ internal static unsafe class SegmentEncoder
             for (int i = 0; i < members.Length; i++)
                 rows.Residual(members[i], centres.AsSpan(list * dim, dim), residuals.AsSpan(i * dim, dim));
             Spread(residuals.AsSpan(0, members.Length * dim), codec, ratios.AsSpan(list), sorted.Lists);
-            int blocks = (members.Length + BlockRows - 1) / BlockRows;
+            int blocks = CodeScan.Blocks(members.Length);
             residuals.AsSpan(members.Length * dim, (blocks * BlockRows - members.Length) * dim).Clear();
             fixed (float* residual = residuals)
             {
@@ -110,7 +110,7 @@ internal static unsafe class SegmentEncoder
     {
         var blocks = new int[starts.Length];
         for (int list = 0; list < starts.Length - 1; list++)
-            blocks[list + 1] = blocks[list] + (starts[list + 1] - starts[list] + BlockRows - 1) / BlockRows;
+            blocks[list + 1] = blocks[list] + CodeScan.Blocks(starts[list + 1] - starts[list]);
         return blocks;
     }
 }

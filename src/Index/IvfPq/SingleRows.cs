@@ -3,7 +3,7 @@ using Retrieval.Index.Kernels;
 
 namespace Retrieval.Index;
 
-/// <summary>Attention over single rows, wherever they lie: bytes are multiplied as they are, halves are widened to a tile first.</summary>
+/// <summary>Attention over single rows, wherever they lie, all bytes or all halves: bytes are multiplied as they are, halves are widened to a tile first.</summary>
 internal static unsafe class SingleRows
 {
     // Addresses and scales of so many are gathered at a time.

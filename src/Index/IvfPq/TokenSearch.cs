@@ -81,7 +81,7 @@ internal sealed unsafe class TokenSearch
             cursor.MoveTo(_opened.Pointer[i]);
             (_openedStart.Pointer[i], _listRows.Pointer[i]) = (start, cursor.Rows);
             _codes.Pointer[i] = (nint)cursor.Segment.Codes.Pointer + (nint)cursor.Segment.BlockStarts[cursor.List] * blockBytes;
-            start += (cursor.Rows + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows * IvfPqSegment.BlockRows;
+            start += CodeScan.Blocks(cursor.Rows) * CodeScan.BlockRows;
             if (i < Ahead)
                 PrefetchCodes(i);
         }
@@ -150,9 +150,8 @@ internal sealed unsafe class TokenSearch
     /// <summary>Asks the memory for the codes of an opened list.</summary>
     private void PrefetchCodes(int opened)
     {
-        int blocks = (_listRows.Pointer[opened] + IvfPqSegment.BlockRows - 1) / IvfPqSegment.BlockRows;
         var codes = (byte*)_codes.Pointer[opened];
-        CacheLines.Prefetch(codes, codes + blocks * CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces));
+        CacheLines.Prefetch(codes, codes + CodeScan.Blocks(_listRows.Pointer[opened]) * CodeScan.BlockBytes(_index.Codec.Quantizer.Subspaces));
     }
 
     private void ReplaceMasses(float* mass, int g, float moved)

@@ -23,6 +23,9 @@ public static unsafe class CodeScan
     /// <summary>Largest entry of a table: two of them are summed in a byte.</summary>
     public const int MostOfEntry = 127;
 
+    /// <summary>Blocks that so many rows fill, the last one perhaps in part.</summary>
+    public static int Blocks(int rows) => (rows + BlockRows - 1) / BlockRows;
+
     /// <summary>Bytes of the codes of a block.</summary>
     public static int BlockBytes(int subspaces) => BlockRows * subspaces / 2;
 
@@ -43,7 +46,7 @@ public static unsafe class CodeScan
     {
         for (int g = 0; g < group; g++, tables += TableBytes(subspaces))
         {
-            for (int row = 0; row < (rows + BlockRows - 1) / BlockRows * BlockRows; row++)
+            for (int row = 0; row < Blocks(rows) * BlockRows; row++)
             {
                 byte* block = codes + row / BlockRows * BlockBytes(subspaces);
                 int sum = 0;
@@ -69,15 +72,21 @@ public static unsafe class CodeScan
             LogitsReference(codes, rows, subspaces, tables, group, shift, scale, logits, stride);
             return;
         }
-        int blocks = (rows + BlockRows - 1) / BlockRows, bytes = TableBytes(subspaces), g = 0;
+        int blocks = Blocks(rows), bytes = TableBytes(subspaces), g = 0;
         if (Avx512Vbmi.IsSupported && Avx512BW.IsSupported)
         {
-            for (; g <= group - 3 && g != group - 4; g += 3)
-                Three(codes, blocks, subspaces, tables + g * bytes, shift + g, scale + g, logits + (long)g * stride, stride);
-            for (; g <= group - 2; g += 2)
-                Two(codes, blocks, subspaces, tables + g * bytes, shift + g, scale + g, logits + (long)g * stride, stride);
-            for (; g < group; g++)
-                One(codes, blocks, subspaces, tables + g * bytes, shift[g], scale[g], logits + (long)g * stride);
+            for (int some; g < group; g += some)
+            {
+                some = ThreeQueries.Of(group - g);
+                byte* own = tables + g * bytes;
+                float* target = logits + (long)g * stride;
+                if (some == 3)
+                    Three(codes, blocks, subspaces, own, shift + g, scale + g, target, stride);
+                else if (some == 2)
+                    Two(codes, blocks, subspaces, own, shift + g, scale + g, target, stride);
+                else
+                    One(codes, blocks, subspaces, own, shift[g], scale[g], target);
+            }
         }
         for (; g < group; g++)
             Narrow(codes, blocks, subspaces, tables + g * bytes, shift[g], scale[g], logits + (long)g * stride);

@@ -79,5 +79,5 @@ public static unsafe class CodeSieve
         return found;
     }
 
-    private static int Whole(int rows) => (rows + BlockRows - 1) / BlockRows * BlockRows;
+    private static int Whole(int rows) => CodeScan.Blocks(rows) * BlockRows;
 }

@@ -157,5 +157,5 @@ public static unsafe class ScannedWeights
             largest[2] = MathF.Max(largest[2], AcrossLanes.Largest(most2));
     }
 
-    private static int Whole(int rows) => (rows + BlockRows - 1) / BlockRows * BlockRows;
+    private static int Whole(int rows) => CodeScan.Blocks(rows) * BlockRows;
 }

@@ -11,6 +11,9 @@ internal static unsafe class IvfPqFormat
     // Far beyond what is of use; keeps a forged file from making the next segment endless.
     private const int MostIterations = 10_000;
 
+    // What a byte of a centre is worth at most: logits must stay floats.
+    private const float MostOfCentre = 1e28f;
+
     public static void Write(IndexWriter writer, IvfPqIndex index)
     {
         Write(writer, index.Options);
@@ -102,7 +105,7 @@ internal static unsafe class IvfPqFormat
         for (int s = 0; s < codebooks.Length; s++)
             codebooks[s] = reader.ReadFloats(ProductQuantizer.Centroids * (long)(starts[s + 1] - starts[s]), "codebook");
         float[] noise = reader.ReadFloats(dim, "code noise", 0);
-        var centres = new CentreRange(reader.ReadFloats(dim, "middles of centres"), reader.ReadFloats(dim, "scales of centres", float.Epsilon));
+        var centres = new CentreRange(reader.ReadFloats(dim, "middles of centres"), reader.ReadFloats(dim, "scales of centres", CentreRange.Least));
         float[] covariance = reader.ReadFloats(square, "value covariance"), mean = reader.ReadFloats(dim, "mean of values");
         var values = new ValueStatistics(covariance, mean, reader.ReadFloats(1, "spread of values", 0)[0], reader.ReadFloats(1, "variance of values", 0)[0]);
         return IvfPqCodec.FromParts(dim, keys, queries, variances, ProductQuantizer.FromParts(dim, starts, codebooks), noise, centres, values, sharp);
@@ -135,7 +138,7 @@ internal static unsafe class IvfPqFormat
         SegmentEncoder.Lay(starts, blocks, table);
         for (int panel = 0; panel < table.Panels; panel++)
         {
-            ReadScales(reader, table.Scales(panel));
+            ReadScales(reader, table.Scales(panel), MostOfCentre / codec.CentreScale.Max());
             ReadSigned(reader, table.Centres(panel), table.CentreBytes, "centres");
             ReadSpread(reader, table.Spread(panel));
             ReadFloats(reader, table.MeanScale(panel), ListTable.PanelLists, "scales of mean values", 0);
@@ -168,12 +171,13 @@ internal static unsafe class IvfPqFormat
         return order;
     }
 
-    private static void ReadScales(IndexReader reader, ListScale* scales)
+    /// <param name="most">Of a centre.</param>
+    private static void ReadScales(IndexReader reader, ListScale* scales, float most)
     {
         ListScale[] read = reader.ReadArray<ListScale>(ListTable.PanelLists, "scales of lists");
         foreach (ListScale scale in read)
         {
-            if (!scale.IsFinite)
+            if (!scale.IsValid || scale.OfCentre > most)
                 throw IndexReader.Error($"scales of lists hold {scale.OfCentre} and {scale.OfSpread}");
         }
         read.CopyTo(new Span<ListScale>(scales, ListTable.PanelLists));

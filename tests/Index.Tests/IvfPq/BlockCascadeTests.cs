@@ -99,6 +99,32 @@ public sealed class BlockCascadeTests
         }
     }
 
+    /// <summary>Of two rows whose weights, relative to what lists promise, are no floats, the heavier one, in a head that is not sharp.</summary>
+    [Theory]
+    [InlineData(20)]
+    [InlineData(100)]
+    [InlineData(1000)]
+    public void AnOutlierWithAnEnormousLogitIsFound(float logit)
+    {
+        const int Count = 3000, Dim = 64, Row = 1234, Lighter = 300, Group = 3;
+        MemoryRows keys = Heads.Keys(Count, Dim);
+        float[] queries = Heads.Queries(2 * Group, Dim);
+        double square = queries[..Dim].Sum(x => (double)x * x);
+        for (int i = 0; i < Dim; i++)
+        {
+            keys.Values[Row * Dim + i] = (float)(Half)(queries[i] * logit / square);
+            keys.Values[Lighter * Dim + i] = (float)(Half)(queries[i] * (0.7f * logit) / square);
+        }
+        // Lists so long that these rows do not have any of their own.
+        using var packed = new PackedIndex(keys, Heads.Values(Count, Dim), 0, Heads.Moments(Dim), halves: true, new IvfPqOptions { SegmentRows = 512, RowsPerList = 512 });
+        Assert.False(packed.Index.Codec.Sharp);
+        Attention full = Attention.Full(packed.Keys, packed.Values, 0, Count, queries), found = Run(packed, packed.Index.Segments.Count, queries, 2, new BlockBudget(Count / 2, 1, 0, 0));
+        Assert.All(found.Output, x => Assert.True(float.IsFinite(x)));
+        Assert.Equal(full.LogSumExp[0], found.LogSumExp[0], 1e-3 * logit);
+        double error = found.Errors(full.Output)[0];
+        Assert.True(error < 0.02, $"error {error:g3}");
+    }
+
     private static PackedIndex Pack(int count, int dim, bool halves)
         => new(Heads.Keys(count, dim), Heads.Values(count, dim), 0, Heads.Moments(dim), halves, Small);
 

@@ -13,14 +13,15 @@ public sealed unsafe class ListRoundingTests
     [Fact]
     public void AScaleIsTheUpperHalfOfAFloatThatIsNotLess()
     {
-        foreach (float scale in (float[])[0, float.Epsilon, 1e-30f, 0.1f, 1, 1.0000001f, 255.9f, 1e30f, .. RandomData.Normal(1000, 1).Select(MathF.Abs)])
+        foreach (float scale in (float[])[0, 1.2e-38f, 1e-30f, 0.1f, 1, 1.0000001f, 255.9f, 1e30f, .. RandomData.Normal(1000, 1).Select(MathF.Abs)])
         {
             var rounded = new ListScale(ListScale.Above(scale), ListScale.Above(scale));
             Assert.Equal(rounded.OfCentre, rounded.OfSpread);
             Assert.True(rounded.OfCentre >= scale, $"{rounded.OfCentre} for {scale}");
             Assert.True(rounded.OfCentre <= scale * (1 + 1 / 128f) + 1e-38f, $"{rounded.OfCentre} for {scale}");
-            Assert.True(rounded.IsFinite);
+            Assert.True(rounded.IsValid);
         }
+        Assert.Equal(0, ListScale.Above(float.Epsilon));
     }
 
     [Theory]
@@ -29,7 +30,7 @@ public sealed unsafe class ListRoundingTests
     public void NoScaleIsInfinite(float scale)
     {
         var rounded = new ListScale(ListScale.Above(scale), 0);
-        Assert.True(rounded.IsFinite);
+        Assert.True(rounded.IsValid);
         Assert.InRange(rounded.OfCentre, 1e38f, float.MaxValue);
     }
 
@@ -38,7 +39,7 @@ public sealed unsafe class ListRoundingTests
     [InlineData(0, 0x7FC0)]
     [InlineData(0x8000, 0)]
     [InlineData(0, 0xBF80)]
-    public void InfinitiesAndWhatIsNegativeAreNoScales(ushort centre, ushort spread) => Assert.False(new ListScale(centre, spread).IsFinite);
+    public void InfinitiesAndWhatIsNegativeAreNoScales(ushort centre, ushort spread) => Assert.False(new ListScale(centre, spread).IsValid);
 
     [Fact]
     public void AVectorHasTheScalesOfAPanel()
@@ -58,7 +59,7 @@ public sealed unsafe class ListRoundingTests
     [InlineData(1e6f, 1e5f)]
     public void CentresAnywhereKeepAByteOfTheirDistance(float offset, float spread)
     {
-        IvfPqCodec codec = IvfPqIndex.Build(Heads.Keys(2000, Dim), Heads.Values(2000, Dim), 0, 2000, Heads.Moments(Dim), new IvfPqOptions()).Codec;
+        IvfPqCodec codec = Build().Codec;
         const int Lists = 37;
         float[] centres = RandomData.Normal(Lists * Dim, 5);
         for (int i = 0; i < centres.Length; i++)
@@ -95,4 +96,40 @@ public sealed unsafe class ListRoundingTests
         Assert.All(codec.CentreScale, scale => Assert.True(scale > 0 && float.IsFinite(scale)));
         Assert.True(codec.CentreScale.Max() <= 64 * codec.CentreScale.Min());
     }
+
+    /// <summary>Checksums that are right say nothing about what somebody wrote.</summary>
+    [Theory]
+    [InlineData(0x7F80, 0x3F80, 1f, "scales of lists")]
+    [InlineData(0x3F80, 0xBF80, 1f, "scales of lists")]
+    [InlineData(0x7F00, 0x3F80, 1f, "scales of lists")]
+    [InlineData(0x3F80, 0x3F80, 0f, "scales of centres")]
+    [InlineData(0x3F80, 0x3F80, 1e-40f, "scales of centres")]
+    [InlineData(0x3F80, 0x3F80, float.NaN, "scales of centres")]
+    public void ScalesThatCannotBeMultipliedWithAreNotLoaded(ushort centre, ushort spread, float axis, string what)
+    {
+        IvfPqIndex index = Build();
+        index.Lists.Scales(0)[3] = new ListScale(centre, spread);
+        index.Codec.CentreScale[5] = axis;
+        using var file = new MemoryStream();
+        index.Save(file);
+        file.Position = 0;
+        Assert.Contains(what, Assert.Throws<InvalidDataException>(() => IvfPqIndex.Load(file)).Message);
+    }
+
+    /// <summary>Whatever an index says of its lists, padding included, and whatever is asked: the answers are numbers.</summary>
+    [Theory]
+    [InlineData(1f)]
+    [InlineData(1e15f)]
+    public void AbsurdScalesLeaveNumbers(float factor)
+    {
+        using var packed = new PackedIndex(Heads.Keys(2000, Dim), Heads.Values(2000, Dim), 0, Heads.Moments(Dim), halves: false);
+        ListTable lists = packed.Index.Lists;
+        for (int list = 0; list < lists.Panels * Lanes; list++)
+            lists.Scales(list / Lanes)[list % Lanes] = new ListScale(0x7F7F, 0x7F7F);
+        Attention found = packed.Attend([.. Heads.Queries(3, Dim).Select(x => x * factor)], new CascadeBudget(400, 100, 60));
+        Assert.All(found.Output, x => Assert.True(float.IsFinite(x), $"{x}"));
+        Assert.All(found.LogSumExp, x => Assert.False(float.IsNaN(x)));
+    }
+
+    private static IvfPqIndex Build() => IvfPqIndex.Build(Heads.Keys(2000, Dim), Heads.Values(2000, Dim), 0, 2000, Heads.Moments(Dim), new IvfPqOptions());
 }
