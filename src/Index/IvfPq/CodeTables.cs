@@ -31,9 +31,9 @@ internal static unsafe class CodeTables
                     for (int i = quantizer.Starts[s]; i < quantizer.Starts[s + 1]; i++)
                         dots = Vector512.FusedMultiplyAdd(Vector512.Create(x[i]), Vector512.Load(columns + i * Centroids), dots);
                     dots.Store(entries + s * Centroids);
-                    lowest[s] = Least(dots);
+                    lowest[s] = -AcrossLanes.Largest(-dots);
                     offset[g] += lowest[s];
-                    range = MathF.Max(range, -Least(-dots) - lowest[s]);
+                    range = MathF.Max(range, AcrossLanes.Largest(dots) - lowest[s]);
                 }
                 scale[g] = range / CodeScan.MostOfEntry;
                 float inverse = range > 0 ? CodeScan.MostOfEntry / range : 0;
@@ -41,13 +41,6 @@ internal static unsafe class CodeTables
                     Round(entries + s * Centroids, lowest[s], inverse, tables + s * Centroids);
             }
         }
-    }
-
-    private static float Least(Vector512<float> values)
-    {
-        Vector256<float> half = Vector256.MinNative(values.GetLower(), values.GetUpper());
-        Vector128<float> quarter = Vector128.MinNative(half.GetLower(), half.GetUpper());
-        return MathF.Min(MathF.Min(quarter[0], quarter[1]), MathF.Min(quarter[2], quarter[3]));
     }
 
     private static void Round(float* entries, float lowest, float inverse, byte* table)

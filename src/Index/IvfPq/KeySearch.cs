@@ -46,9 +46,7 @@ internal sealed unsafe class KeySearch
     /// <summary>Logits and masses of all lists; segments lie one after another.</summary>
     private void ScoreLists(IvfPqIndex index, ReadOnlySpan<float> queries)
     {
-        _lists = 0;
-        foreach (IvfPqSegment segment in index.Segments)
-            _lists += segment.PaddedLists;
+        _lists = index.ListSizes.Length;
         Grow(ref _x, _group * _dim);
         float* extremes = stackalloc float[_group * ListScores.ExtremeFloats];
         Grow(ref _logits, _group * _lists);

@@ -30,9 +30,7 @@ internal sealed unsafe class ListPanels
     public void Begin(IvfPqIndex index, int segments)
     {
         _index = index;
-        int lists = 0;
-        for (int s = 0; s < segments; s++)
-            lists += index.Segments[s].PaddedLists;
+        int lists = index.FirstLists[segments];
         Stride = (lists + Width - 1) / Width * Width;
         int dim = index.Codec.Dim;
         _panel.Grow(Math.Max(dim, Width) * Math.Max((dim + Lanes - 1) / Lanes * Lanes, Width));

@@ -6,8 +6,8 @@ namespace Retrieval.Index.Kernels;
 /// <summary>Dot products of a group's queries with scattered rows of signed bytes, without widening these to memory: keys that an index chose.</summary>
 public static unsafe class ByteRowScores
 {
-    /// <summary>Rows that are summed up together.</summary>
-    public const int Rows = 4;
+    // Summed up together.
+    private const int Rows = 4;
 
     /// <summary>Reference. As <see cref="Compute"/>.</summary>
     public static void ComputeReference(nint* rows, float* scales, int count, int dim, float* queries, int group, float* scores, int stride)
@@ -38,7 +38,7 @@ public static unsafe class ByteRowScores
         }
         for (int g = 0, some; g < group; g += some)
         {
-            some = ThreeQueries.Of(group - g);
+            some = QueryCount.Next(group - g);
             float* own = queries + g * dim, target = scores + (long)g * stride;
             if (some == 3)
                 Compute<ThreeQueries>(rows, scales, count, dim, own, target, stride);

@@ -77,7 +77,7 @@ public static unsafe class CodeScan
         {
             for (int some; g < group; g += some)
             {
-                some = ThreeQueries.Of(group - g);
+                some = QueryCount.Next(group - g);
                 byte* own = tables + g * bytes;
                 float* target = logits + (long)g * stride;
                 if (some == 3)

@@ -6,6 +6,13 @@ internal interface IQueryCount
     static abstract int Count { get; }
 }
 
+/// <summary>How a group is cut into what loops take.</summary>
+internal static class QueryCount
+{
+    /// <summary>How many to take next, of those that are left: threes, which registers have room for, but of four two and two.</summary>
+    public static int Next(int left) => left == 4 ? 2 : Math.Min(left, 3);
+}
+
 internal readonly struct OneQuery : IQueryCount
 {
     public static int Count => 1;
@@ -19,7 +26,4 @@ internal readonly struct TwoQueries : IQueryCount
 internal readonly struct ThreeQueries : IQueryCount
 {
     public static int Count => 3;
-
-    /// <summary>How many of a group to take at once, of those that are left: threes, but of four two and two.</summary>
-    public static int Of(int left) => left == Count + 1 ? 2 : Math.Min(left, Count);
 }

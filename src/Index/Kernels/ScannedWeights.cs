@@ -51,7 +51,7 @@ public static unsafe class ScannedWeights
         }
         for (int g = 0; g < group;)
         {
-            int some = ThreeQueries.Of(group - g);
+            int some = QueryCount.Next(group - g);
             byte* own = tables + g * CodeScan.TableBytes(subspaces);
             float* target = weights + (long)g * stride;
             switch (some)
